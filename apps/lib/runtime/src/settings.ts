@@ -1,0 +1,55 @@
+/** The variables that more than one app reads, each defined once. `.env.example` is held against them by a test. */
+import { hostname } from 'node:os'
+import { z } from 'zod'
+import { databaseUrl, flag, list, port, wholeNumber } from './env.ts'
+
+export const databaseSettings = {
+  DATABASE_URL: databaseUrl(),
+  /** Unset: the same as DATABASE_URL. */
+  DATABASE_DIRECT_URL: databaseUrl().optional(),
+}
+
+export const processSettings = {
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      error: 'must be one of fatal, error, warn, info, debug, trace, silent',
+    })
+    .default('info'),
+  METRICS_PORT: port(9464),
+}
+
+export const hostnameSetting = {
+  POSTEL_HOSTNAME: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]{1,253}$/, { error: 'must be a host name' })
+    .default(hostname().replace(/[^A-Za-z0-9.-]/g, '-')),
+}
+
+export const secretSetting = {
+  POSTEL_SECRET: z
+    .string({ error: 'must be set to 32 random bytes in base64 (openssl rand -base64 32)' })
+    .refine((text) => Buffer.from(text, 'base64').length === 32, {
+      error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
+    }),
+}
+
+export const messageLimits = {
+  MAX_MESSAGE_BYTES: wholeNumber(41_943_040, 1024, 157_286_400),
+  SMTP_MAX_RECIPIENTS: wholeNumber(1000, 1, 32_000),
+}
+
+export const deliveryModeSetting = {
+  DELIVERY_MODE: z
+    .enum(['sandbox', 'direct', 'relay'], { error: 'must be sandbox, direct or relay' })
+    .default('direct'),
+}
+
+export const bootstrapSettings = {
+  BOOTSTRAP_API_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{20,200}$/, { error: 'must be 20 to 200 letters, digits, _ or -' })
+    .optional(),
+  BOOTSTRAP_RELAY_CIDR: list(),
+  BOOTSTRAP_DOMAINS: list(),
+  BOOTSTRAP_DOMAINS_VERIFIED: flag(false).optional(),
+}

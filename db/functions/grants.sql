@@ -1,0 +1,8 @@
+-- Who may do what. postel_app: the apps. postel_operator: people, through views and functions. postel_readonly: views.
+grant usage on schema postel to postel_app, postel_operator, postel_readonly;
+grant select, insert, update, delete on all tables in schema postel to postel_app;
+grant usage, select on all sequences in schema postel to postel_app;
+grant execute on all functions in schema postel to postel_app;
+grant select on postel.queue_now, postel.queue_by_ip, postel.recent_failures to postel_operator, postel_readonly;
+revoke execute on all functions in schema postel from public;
+grant execute on all functions in schema postel to postel_app;

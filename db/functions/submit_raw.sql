@@ -1,0 +1,120 @@
+-- submit_raw: submits a ready MIME message from psql, for the recipients given (not those of its headers). Line ends
+-- become CRLF, Bcc is removed, Date and Message-ID are added where missing. The sender and the one From mailbox must
+-- belong to a verified domain. Delivered like any other mail; returns the message's id.
+create or replace function postel.submit_raw(sender text, recipients text[], raw bytea, project text default null)
+returns uuid
+language plpgsql
+as $$
+declare
+  v_from record;
+  v_sender record;
+  v_project record;
+  v_text text;
+  v_headers text;
+  v_body text;
+  v_from_header text;
+  v_raw bytea;
+  v_addresses text[];
+  v_domains text[];
+  v_mid text;
+  v_result record;
+begin
+  if coalesce(cardinality(recipients), 0) = 0 then
+    raise exception 'a message needs at least one recipient' using errcode = 'invalid_parameter_value';
+  end if;
+  if cardinality(recipients) > 1000 then
+    raise exception 'a message takes at most 1000 recipients, not %', cardinality(recipients)
+      using errcode = 'invalid_parameter_value';
+  end if;
+  if octet_length(raw) > 41943040 then
+    raise exception 'a message takes at most 41943040 bytes' using errcode = 'program_limit_exceeded';
+  end if;
+  if position('\x00'::bytea in raw) > 0 then
+    raise exception 'a message must not contain NUL' using errcode = 'invalid_parameter_value';
+  end if;
+
+  -- LATIN1 maps each byte to one character and back, so text functions may be used on any bytes
+  v_text := regexp_replace(convert_from(raw, 'LATIN1'), E'\r\n|\r|\n', E'\r\n', 'g');
+  if v_text ~ E'(^|\n)[^\r\n]{999}' then
+    raise exception 'a line of the message is longer than 998 octets'
+      using errcode = 'invalid_parameter_value', hint = 'Encode the body as quoted-printable or base64.';
+  end if;
+  if right(v_text, 2) <> E'\r\n' then
+    v_text := v_text || E'\r\n';
+  end if;
+  if position(E'\r\n\r\n' in v_text) > 0 then
+    v_headers := left(v_text, position(E'\r\n\r\n' in v_text) + 1);
+    v_body := substr(v_text, position(E'\r\n\r\n' in v_text) + 2);
+  else
+    v_headers := v_text;
+    v_body := E'\r\n';
+  end if;
+  if v_headers !~ '^[!-9;-~]+[ \t]*:' then
+    raise exception 'the message does not begin with a header' using errcode = 'invalid_parameter_value';
+  end if;
+  if v_headers ~ '[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]' then
+    raise exception 'a header contains control characters' using errcode = 'invalid_parameter_value';
+  end if;
+  if (select count(*) from regexp_matches(v_headers, '(?:^|\n)from[ \t]*:', 'gi')) <> 1 then
+    raise exception 'a message needs exactly one From header' using errcode = 'invalid_parameter_value';
+  end if;
+
+  v_from_header := btrim(regexp_replace(
+    (regexp_match(v_headers, '(?:^|\n)from[ \t]*:((?:[^\r\n]|\r\n[ \t])*)', 'i'))[1], E'\r\n', '', 'g'));
+  select * into v_from from postel.address_parts(v_from_header);
+  if sender = '' then
+    select ''::text as address, v_from.domain as domain into v_sender;
+  else
+    select * into v_sender from postel.address_parts(sender);
+  end if;
+  select * into v_project from postel.sender_project(v_from.domain, project);
+  if v_sender.domain <> v_from.domain then
+    perform postel.sender_project(v_sender.domain, v_project.project_id::text);
+  end if;
+
+  select array_agg(a.address order by r.position), array_agg(a.domain order by r.position)
+  into v_addresses, v_domains
+  from (
+    select distinct on (u.address) u.address, u.position
+    from unnest(recipients) with ordinality as u (address, position)
+    order by u.address, u.position
+  ) as r
+  cross join lateral postel.address_parts(r.address) as a;
+
+  v_headers := regexp_replace(v_headers, '(^|\n)(?:resent-)?bcc[ \t]*:(?:[^\r\n]|\r\n[ \t])*\r\n', '\1', 'gi');
+  v_mid := (regexp_match(v_headers, '(?:^|\n)message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[^<>\r\n]*>)', 'i'))[1];
+  if v_mid is null then
+    v_mid := '<' || replace(gen_random_uuid()::text, '-', '') || '@' || v_from.domain || '>';
+    v_headers := v_headers || 'Message-ID: ' || v_mid || E'\r\n';
+  end if;
+  if v_headers !~* '(^|\n)date[ \t]*:' then
+    v_headers := v_headers || 'Date: ' || to_char(now() at time zone 'utc', 'Dy, DD Mon YYYY HH24:MI:SS') || E' +0000\r\n';
+  end if;
+  v_raw := convert_to(v_headers || v_body, 'LATIN1');
+
+  select b.* into v_result
+  from postel.submit_batch(
+    json_build_array(json_build_object(
+      'org', v_project.organization_id, 'prj', v_project.project_id, 'src', 'sql', 'efrom', v_sender.address,
+      'sdom', v_project.signing_domain, 'mid', v_mid, 'hfrom', convert_from(convert_to(v_from_header, 'LATIN1'), 'UTF8'),
+      'subj', coalesce(btrim(regexp_replace(
+        (regexp_match(v_headers, '(?:^|\n)subject[ \t]*:((?:[^\r\n]|\r\n[ \t])*)', 'i'))[1], E'\r\n', '', 'g')), ''),
+      'size', octet_length(v_raw), 'off', 1, 'len', octet_length(v_raw), 'enc', 0, 'prio', 50,
+      'rcpt', v_addresses, 'rdom', v_domains,
+      'send_at', nullif(current_setting('postel.send_at', true), ''),
+      'det', nullif(current_setting('postel.details', true), '')::json
+    )),
+    v_raw
+  ) as b;
+
+  if v_result.ip_ids is not null then
+    perform pg_notify('postel_outbound', array_to_string(v_result.ip_ids, ','));
+  end if;
+  if v_result.due is not null then
+    perform postel.schedule_release(v_result.due);
+  end if;
+  return v_result.message_ids[1];
+end
+$$;
+comment on function postel.submit_raw(text, text[], bytea, text) is
+  'Submits a ready MIME message: select postel.submit_raw(''a@my.org'', array[''b@dest.org''], pg_read_binary_file(...)). Returns its id.';

@@ -1,0 +1,54 @@
+/** Connections to Postgres through postgres.js, with the settings that every process of Postel wants. */
+import postgres from 'postgres'
+
+export type Sql = postgres.Sql
+
+export type ConnectOptions = {
+  /** Shown in pg_stat_activity, e.g. `postel-outbound`. */
+  name: string
+  /** Most connections at once. */
+  max: number
+  /** Statements longer than this are cancelled by the server. Default 30,000 ms. */
+  statementTimeoutMs?: number
+  /** Receives notifications; only for a client that LISTENs. */
+  onnotify?: (channel: string, payload: string) => void
+}
+
+/**
+ * Opens a pool of connections lazily: nothing is sent until the first query, and broken connections are made anew
+ * by the next one. Idle connections stay open.
+ */
+export function connect(url: string, options: ConnectOptions): Sql {
+  return postgres(url, {
+    max: options.max,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connect_timeout: 10,
+    // Without it array parameters cannot be typed; it costs a catalog query per connection.
+    fetch_types: true,
+    onnotice: () => {},
+    ...(options.onnotify && { onnotify: options.onnotify }),
+    connection: {
+      application_name: options.name,
+      statement_timeout: options.statementTimeoutMs ?? 30_000,
+      lock_timeout: 10_000,
+      idle_in_transaction_session_timeout: 60_000,
+      TimeZone: 'UTC',
+    },
+  } as postgres.Options<Record<string, never>>)
+}
+
+/**
+ * Refuses a database whose commits are not durable, because a 250 would then be a promise that a crash can break.
+ * Throws an Error that names the setting and what to do.
+ */
+export async function requireDurability(sql: Sql): Promise<void> {
+  const [row] = await sql<{ fsync: string; commit: string }[]>`
+    select current_setting('fsync') as fsync, current_setting('synchronous_commit') as commit`
+  if (row?.fsync !== 'on')
+    throw new Error('Postgres runs with fsync=off: accepted mail could be lost. Set fsync=on.')
+  if (row.commit === 'off' || row.commit === 'local')
+    throw new Error(
+      `Postgres runs with synchronous_commit=${row.commit}: accepted mail could be lost. Set it to on.`,
+    )
+}

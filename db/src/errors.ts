@@ -1,0 +1,27 @@
+/** The one place that reads SQLSTATEs: what a failed statement means for the mail that was in it. */
+
+/**
+ * - `data`: this input can never be stored; the same statement will fail again
+ * - `full`: the database has no room (disk, quota)
+ * - `unavailable`: no answer, overload, restart, lock or failover; the same statement may succeed later
+ */
+export type DatabaseFault = 'data' | 'full' | 'unavailable'
+
+const fullStates = new Set(['53100', '53200', '54023'])
+
+/** Classifies anything thrown by postgres.js or pg. What is not known is `unavailable`, the safe default for mail. */
+export function databaseFault(error: unknown): DatabaseFault {
+  const state = sqlState(error)
+  if (state === undefined) return 'unavailable'
+  if (fullStates.has(state)) return 'full'
+  // 22 data exception, 23 integrity, 42 syntax or access (a wrong type in our input), 54 a limit exceeded, P0 raised
+  if (/^(22|23|54|P0)/.test(state)) return 'data'
+  return 'unavailable'
+}
+
+/** The SQLSTATE of an error from Postgres itself; undefined for anything else (network, driver). */
+export function sqlState(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
+  const code = error.code
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in error ? code : undefined
+}

@@ -1,0 +1,30 @@
+/** domains: the names that an organization may send from, once DNS has proved them. */
+import { sql } from 'drizzle-orm'
+import { check, index, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { createdAt, instant, postel, uuidV7 } from './columns.ts'
+import { organizations } from './organizations.ts'
+import { projects } from './projects.ts'
+
+export const domains = postel.table(
+  'domains',
+  {
+    id: uuidV7().primaryKey(),
+    organizationId: uuid()
+      .notNull()
+      .references(() => organizations.id),
+    /** Only this project may send from it; null means every project of the organization. */
+    projectId: uuid().references(() => projects.id),
+    /** Lower-case ASCII (A-labels), no trailing dot. */
+    name: text().notNull(),
+    status: text().notNull().default('pending'),
+    verifiedAt: instant(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    unique('domains_name_per_organization').on(t.organizationId, t.name),
+    uniqueIndex('domains_verified_once').on(t.name).where(sql`${t.status} = 'verified'`),
+    index('domains_project_id').on(t.projectId),
+    check('domains_status_valid', sql`${t.status} in ('pending', 'verified', 'failed')`),
+    check('domains_name_canonical', sql`${t.name} = lower(${t.name}) and ${t.name} !~ '\\.$'`),
+  ],
+)

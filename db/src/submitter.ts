@@ -1,0 +1,259 @@
+/**
+ * The group commit: submissions of all sessions of a process join one INSERT. Each writer connection has one batch in
+ * flight; what arrives meanwhile is the next batch, so batches grow with load and a lone message waits for nobody.
+ * A promise resolves only after COMMIT with synchronous_commit=on.
+ */
+import { zstdCompressSync } from 'node:zlib'
+import { BodyClient } from './body-client.ts'
+import { databaseFault } from './errors.ts'
+
+/** A message ready to be stored: checked, normalised, its sender allowed. */
+export type Submission = {
+  organizationId: string
+  projectId: string
+  source: 'smtp' | 'rest'
+  /** Empty for the null sender. */
+  envelopeFrom: string
+  /** The verified domain whose DKIM keys sign it. */
+  signingDomain: string | null
+  messageIdHeader: string
+  headerFrom: string
+  subject: string
+  /** Anything to give back later: to, cc, bcc, reply_to, tags. */
+  details?: unknown
+  /** Higher leaves first; 50 is the default. */
+  priority?: number
+  /** Not before this moment. */
+  sendAt?: Date
+  recipients: readonly { address: string; domain: string }[]
+  /** The MIME message: CRLF line ends, no Bcc. */
+  raw: Buffer
+}
+
+/** Why a submission was not stored. Nothing of it is in the database, unless the link broke during COMMIT. */
+export class SubmitError extends Error {
+  override name = 'SubmitError'
+  readonly fault: 'data' | 'full' | 'unavailable' | 'overloaded'
+  constructor(fault: SubmitError['fault'], message: string, cause?: unknown) {
+    super(message, { cause })
+    this.fault = fault
+  }
+}
+
+export type SubmitterOptions = {
+  url: string
+  name: string
+  /** Called after each commit with the IPs that have new work and with when scheduled mail becomes due. */
+  onStored: (ipIds: number[], due: Date[]) => void
+  /** Connections that write at once. Default 2: more only makes the batches smaller. */
+  writers?: number
+  /** Default 30,000 ms: a statement that takes longer is cancelled. */
+  statementTimeoutMs?: number
+}
+
+export type OnceOutcome = { outcome: 'stored' | 'repeated'; ids: string[] } | { outcome: 'conflict' }
+
+const batchMessagesMax = 200
+const batchBytesMax = 8 * 1024 * 1024
+/** Bodies that wait for a writer; beyond it new ones are refused rather than held in memory. */
+const pendingBytesMax = 256 * 1024 * 1024
+/** Shorter bodies are not worth the call. */
+const compressFromBytes = 1024
+
+const submitBatch = {
+  name: 'submit_batch',
+  text: 'select b.message_ids::text[], b.ip_ids, b.due from postel.submit_batch($1::json, $2::bytea) as b',
+}
+const submitOnce = {
+  name: 'submit_once',
+  text: `select o.outcome, o.message_ids::text[], o.ip_ids, o.due
+         from postel.submit_once($1::uuid, $2::text, $3::bytea, $4::json, $5::bytea) as o`,
+}
+
+type StoredRow = { message_ids: string[]; ip_ids: number[] | null; due: Date[] | null }
+
+type Pending = {
+  json: string
+  body: Buffer
+  resolve: (id: string) => void
+  reject: (error: SubmitError) => void
+}
+
+export class Submitter {
+  readonly #options: SubmitterOptions
+  readonly #idle: BodyClient[]
+  readonly #writers: BodyClient[]
+  readonly #once: BodyClient
+  #pending: Pending[] = []
+  #pendingBytes = 0
+  #inFlight = new Set<Promise<void>>()
+  #stopped = false
+
+  constructor(options: SubmitterOptions) {
+    this.#options = options
+    const client = (role: string) =>
+      new BodyClient({
+        url: options.url,
+        name: `${options.name}-${role}`,
+        statementTimeoutMs: options.statementTimeoutMs ?? 30_000,
+        settings: { synchronous_commit: 'on' },
+      })
+    this.#writers = Array.from({ length: options.writers ?? 2 }, () => client('writer'))
+    this.#idle = [...this.#writers]
+    this.#once = client('once')
+  }
+
+  /** Stores one message; resolves with its id after the commit, rejects with SubmitError. */
+  submit(submission: Submission): Promise<string> {
+    const { json, body } = encode(submission)
+    return new Promise((resolve, reject) => {
+      if (this.#stopped) return reject(new SubmitError('unavailable', 'the server is stopping'))
+      if (this.#pendingBytes + body.length > pendingBytesMax)
+        return reject(new SubmitError('overloaded', 'too much mail waits for the database'))
+      this.#pending.push({ json, body, resolve, reject })
+      this.#pendingBytes += body.length
+      this.#next()
+    })
+  }
+
+  /** Stores several messages in one transaction, all or none; ids in the order given. */
+  async submitAll(submissions: readonly Submission[]): Promise<string[]> {
+    const { json, body } = join(submissions.map(encode))
+    try {
+      const [row] = await this.#once.query<StoredRow>(submitBatch, [json, body])
+      this.#report(row!)
+      return row!.message_ids
+    } catch (error) {
+      throw asSubmitError(error)
+    }
+  }
+
+  /**
+   * Stores messages under an idempotency key, in one transaction. The same key with the same hash gives the ids of the
+   * first time, also to callers at the same moment; with another hash it is a conflict.
+   */
+  async submitOnce(key: string, requestHash: Buffer, submissions: readonly Submission[]): Promise<OnceOutcome> {
+    const { json, body } = join(submissions.map(encode))
+    try {
+      const [row] = await this.#once.query<StoredRow & { outcome: 'stored' | 'repeated' | 'conflict' }>(submitOnce, [
+        submissions[0]!.projectId,
+        key,
+        requestHash,
+        json,
+        body,
+      ])
+      if (row!.outcome === 'conflict') return { outcome: 'conflict' }
+      if (row!.outcome === 'stored') this.#report(row!)
+      return { outcome: row!.outcome, ids: row!.message_ids }
+    } catch (error) {
+      throw asSubmitError(error)
+    }
+  }
+
+  /** Finishes the batches in flight, refuses what still waits, closes the connections. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const pending of this.#pending.splice(0))
+      pending.reject(new SubmitError('unavailable', 'the server is stopping'))
+    await Promise.all(this.#inFlight)
+    await Promise.all([...this.#writers, this.#once].map((client) => client.stop()))
+  }
+
+  #next(): void {
+    while (this.#pending.length > 0 && this.#idle.length > 0) {
+      const writer = this.#idle.pop()!
+      const batch = this.#take()
+      const work = this.#write(writer, batch).finally(() => {
+        this.#inFlight.delete(work)
+        this.#idle.push(writer)
+        this.#next()
+      })
+      this.#inFlight.add(work)
+    }
+  }
+
+  #take(): Pending[] {
+    let count = 0
+    let bytes = 0
+    while (count < this.#pending.length && count < batchMessagesMax) {
+      const size = this.#pending[count]!.body.length
+      if (count > 0 && bytes + size > batchBytesMax) break
+      bytes += size
+      count++
+    }
+    this.#pendingBytes -= bytes
+    return this.#pending.splice(0, count)
+  }
+
+  async #write(writer: BodyClient, batch: Pending[]): Promise<void> {
+    const { json, body } = join(batch)
+    try {
+      const [row] = await writer.query<StoredRow>(submitBatch, [json, body])
+      batch.forEach((pending, index) => {
+        pending.resolve(row!.message_ids[index]!)
+      })
+      this.#report(row!)
+    } catch (error) {
+      // One message that cannot be stored must not take the others with it.
+      if (batch.length > 1 && databaseFault(error) === 'data') {
+        const middle = Math.ceil(batch.length / 2)
+        await this.#write(writer, batch.slice(0, middle))
+        await this.#write(writer, batch.slice(middle))
+        return
+      }
+      const failure = asSubmitError(error)
+      for (const pending of batch) pending.reject(failure)
+    }
+  }
+
+  #report(row: StoredRow): void {
+    this.#options.onStored(row.ip_ids ?? [], row.due ?? [])
+  }
+}
+
+/** One message as an element of postel.submit_batch's array, but for its offset, which join() adds. */
+function encode(submission: Submission): { json: string; body: Buffer } {
+  const { raw } = submission
+  const compressed = raw.length >= compressFromBytes ? zstdCompressSync(raw) : raw
+  const body = compressed.length < raw.length * 0.9 ? compressed : raw
+  const json = JSON.stringify({
+    org: submission.organizationId,
+    prj: submission.projectId,
+    src: submission.source,
+    efrom: submission.envelopeFrom,
+    sdom: submission.signingDomain,
+    mid: submission.messageIdHeader,
+    hfrom: submission.headerFrom,
+    subj: submission.subject,
+    size: raw.length,
+    len: body.length,
+    enc: body === raw ? 0 : 1,
+    det: submission.details ?? null,
+    prio: submission.priority ?? 50,
+    send_at: submission.sendAt ?? null,
+    rcpt: submission.recipients.map((recipient) => recipient.address),
+    rdom: submission.recipients.map((recipient) => recipient.domain),
+  })
+  return { json, body }
+}
+
+function join(messages: readonly { json: string; body: Buffer }[]): { json: string; body: Buffer } {
+  let offset = 1
+  let json = ''
+  for (const message of messages) {
+    json += `${json === '' ? '[' : ','}{"off":${offset},${message.json.slice(1)}`
+    offset += message.body.length
+  }
+  const bodies = messages.map((message) => message.body)
+  return { json: `${json}]`, body: bodies.length === 1 ? bodies[0]! : Buffer.concat(bodies, offset - 1) }
+}
+
+function asSubmitError(error: unknown): SubmitError {
+  const fault = databaseFault(error)
+  const texts = {
+    data: 'the message cannot be stored',
+    full: 'the database has no room',
+    unavailable: 'the database is not available',
+  }
+  return new SubmitError(fault, texts[fault], error)
+}
