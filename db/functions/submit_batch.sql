@@ -55,7 +55,7 @@ begin
   ),
   groups as materialized (
     select
-      i.id, i.org, i.prj, i.prio, i.send_at, i.rcpt, i.rdom, d.domain, u.reason,
+      i.id, i.org, i.prj, i.prio, i.send_at, i.size, i.rcpt, i.rdom, d.domain, u.reason,
       u.ips[1 + width_bucket(random() * u.total, u.bounds)] as ip_id
     from input i
     cross join lateral (select distinct unnest(i.rdom) as domain) as d
@@ -63,7 +63,7 @@ begin
   ),
   recipients as materialized (
     select
-      g.id, g.org, g.prj, g.prio, g.send_at, g.domain, g.ip_id, g.reason, r.address, r.number::smallint as number,
+      g.id, g.org, g.prj, g.prio, g.send_at, g.size, g.domain, g.ip_id, g.reason, r.address, r.number::smallint as number,
       exists (
         select from postel.suppressions s
         where s.organization_id = g.org and s.address = lower(r.address)
@@ -89,19 +89,19 @@ begin
   ),
   sendable as materialized (
     select
-      r.id, r.org, r.prj, r.prio, r.send_at, r.domain, r.ip_id,
+      r.id, r.org, r.prj, r.prio, r.send_at, r.size, r.domain, r.ip_id,
       array_agg(r.number order by r.number) as numbers,
       array_agg(r.address order by r.number) as addresses
     from recipients r
     where not r.suppressed
-    group by r.id, r.org, r.prj, r.prio, r.send_at, r.domain, r.ip_id
+    group by r.id, r.org, r.prj, r.prio, r.send_at, r.size, r.domain, r.ip_id
   ),
   queued as (
     insert into postel.queue (
-      ip_id, priority, attempts, lost_holders, message_id, organization_id, project_id, queued_at, domain, numbers,
+      ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id, queued_at, domain, numbers,
       recipients
     )
-    select s.ip_id, s.prio, 0, 0, s.id, s.org, s.prj, p_now, s.domain, s.numbers, s.addresses
+    select s.ip_id, s.prio, 0, 0, s.size, s.id, s.org, s.prj, p_now, s.domain, s.numbers, s.addresses
     from sendable s
     where s.ip_id is not null and (s.send_at is null or s.send_at <= p_now)
     order by s.id, s.domain
@@ -109,14 +109,14 @@ begin
   ),
   postponed as (
     insert into postel.waiting (
-      state, not_before, reason, ip_id, priority, attempts, lost_holders, message_id, organization_id, project_id,
+      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id,
       domain, numbers, recipients
     )
     select
       case when s.send_at > p_now then 'scheduled' else 'deferred' end,
       case when s.send_at > p_now then s.send_at else p_now + interval '60 s' end,
       case when s.send_at > p_now then 'scheduled by the sender' else 'no usable IP in the project''s pool' end,
-      s.ip_id, s.prio, 0, 0, s.id, s.org, s.prj, s.domain, s.numbers, s.addresses
+      s.ip_id, s.prio, 0, 0, s.size, s.id, s.org, s.prj, s.domain, s.numbers, s.addresses
     from sendable s
     where s.ip_id is null or s.send_at > p_now
     returning not_before

@@ -10,6 +10,8 @@ export type ConnectOptions = {
   max: number
   /** Statements longer than this are cancelled by the server. Default 30,000 ms. */
   statementTimeoutMs?: number
+  /** Further settings of the session; they travel in the start-up packet, so not through every pooler. */
+  settings?: Record<string, string>
   /** Receives notifications; only for a client that LISTENs. */
   onnotify?: (channel: string, payload: string) => void
 }
@@ -34,6 +36,7 @@ export function connect(url: string, options: ConnectOptions): Sql {
       lock_timeout: 10_000,
       idle_in_transaction_session_timeout: 60_000,
       TimeZone: 'UTC',
+      ...options.settings,
     },
   } as postgres.Options<Record<string, never>>)
 }

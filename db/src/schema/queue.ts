@@ -15,6 +15,8 @@ export const queue = postel.table(
     attempts: smallint().notNull(),
     /** Holders that died while they had it in flight. */
     lostHolders: smallint().notNull(),
+    /** Of the MIME message, so that what is loaded at once can be bounded. */
+    sizeBytes: integer().notNull(),
     messageId: uuid().notNull(),
     organizationId: uuid().notNull(),
     projectId: uuid().notNull(),

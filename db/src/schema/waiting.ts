@@ -15,6 +15,8 @@ export const waiting = postel.table(
     priority: smallint().notNull(),
     attempts: smallint().notNull(),
     lostHolders: smallint().notNull(),
+    /** Of the MIME message, so that what is loaded at once can be bounded. */
+    sizeBytes: integer().notNull(),
     messageId: uuid().notNull(),
     organizationId: uuid().notNull(),
     projectId: uuid().notNull(),

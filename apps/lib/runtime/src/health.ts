@@ -1,6 +1,6 @@
 /** The HTTP listener for /livez, /readyz and /metrics that each process has. */
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:http'
+import type { AddressInfo, Server } from 'node:net'
 import type { Registry } from './metrics.ts'
 
 export type Health = {
@@ -49,7 +49,7 @@ export async function serveHealth(options: HealthOptions): Promise<Health> {
 }
 
 /** Listens, or rejects with a message that names the port and what to do. */
-export function listen(server: Pick<Server, 'listen' | 'once' | 'off'>, port: number, host: string): Promise<void> {
+export function listen(server: Server, port: number, host: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException) =>
       reject(

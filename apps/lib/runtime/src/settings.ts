@@ -53,3 +53,8 @@ export const bootstrapSettings = {
   BOOTSTRAP_DOMAINS: list(),
   BOOTSTRAP_DOMAINS_VERIFIED: flag(false).optional(),
 }
+
+export const unsafeDatabaseSetting = {
+  /** Tests only: run on a database whose commits a crash can undo. */
+  POSTEL_UNSAFE_DATABASE: flag(false),
+}

@@ -1,0 +1,203 @@
+/** The SMTP sessions: connect → AUTH → MAIL → RCPT → DATA, each step answering for itself. */
+import { type Mailbox, domainBelongsTo, isProblem, parseMailbox } from '@postel/mail/address'
+import type { Principal } from '@postel/db/queries/credentials'
+import type { Submitter } from '@postel/db/submitter'
+import type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from 'smtp-server'
+import { type Authorizer, type Identity, isLoopback } from './authorize.ts'
+import type { InboundConfig } from './config.ts'
+import { SubmissionServer } from './connection.ts'
+import type { InboundEvents } from './events.ts'
+import { receiveMessage } from './receive.ts'
+import { type Reply, replies } from './replies.ts'
+import { type EnvelopeDsn, submit } from './submit.ts'
+import type { Certificate } from './tls.ts'
+
+/** What a session gathers beside what smtp-server keeps. */
+type Session = SMTPServerSession & {
+  postel?: {
+    identity: Identity
+    authFailures: number
+    /** As of the last MAIL. */
+    principal?: Principal
+    from: Mailbox | null
+    recipients: Map<string, Mailbox>
+  }
+}
+
+export type ServerContext = {
+  config: InboundConfig
+  authorizer: Authorizer
+  submitter: Submitter
+  events: InboundEvents
+}
+
+const authFailuresMax = 3
+
+/** A listener for STARTTLS (`secure: false`) or implicit TLS; not yet listening. */
+export function createServer(context: ServerContext, secure: boolean, certificate: Certificate): SubmissionServer {
+  const { config, authorizer, submitter, events } = context
+  const sandbox = config.DELIVERY_MODE === 'sandbox'
+
+  const refuse = (session: Session, step: 'auth' | 'mail' | 'rcpt' | 'data', refusal: Reply): Reply => {
+    events.refused({ session: session.id, step, reply: `${refusal.responseCode} ${refusal.message}` })
+    return refusal
+  }
+
+  const options: SMTPServerOptions = {
+    ...certificate,
+    secure,
+    name: config.POSTEL_HOSTNAME,
+    banner: 'Postel',
+    heloResponse: '%s at your service',
+    minVersion: 'TLSv1.2',
+    size: config.MAX_MESSAGE_BYTES,
+    rejectOversized: true,
+    maxRecipients: config.SMTP_MAX_RECIPIENTS,
+    maxClients: config.SMTP_MAX_CONNECTIONS,
+    socketTimeout: config.SMTP_IDLE_SECONDS * 1000,
+    closeTimeout: 20_000,
+    authMethods: ['PLAIN', 'LOGIN'],
+    // Whether AUTH is needed depends on the network, so MAIL decides it; whether it is allowed, the connection does.
+    authOptional: true,
+    allowInsecureAuth: true,
+    hideENHANCEDSTATUSCODES: false,
+    hideDSN: false,
+    hideREQUIRETLS: false,
+    disableReverseLookup: true,
+    disabledCommands: ['VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
+    logger: false,
+
+    onConnect: (session: Session, done) => {
+      session.postel = { identity: undefined, authFailures: 0, from: null, recipients: new Map() }
+      done()
+    },
+
+    onSecure: (_socket, session: Session, done) => {
+      if (session.postel) session.postel.identity = undefined
+      done()
+    },
+
+    onAuth: (auth, session: Session, done) => {
+      const state = session.postel!
+      if (state.authFailures >= authFailuresMax) return done(refuse(session, 'auth', replies.tooManyAuthFailures()))
+      const secret = auth.password ?? ''
+      authorizer.authenticate(secret).then(
+        (principal) => {
+          events.authenticated({ session: session.id, client: session.remoteAddress, ok: principal !== undefined })
+          if (principal) {
+            state.identity = { secret }
+            return done(null, { user: principal.projectId })
+          }
+          state.authFailures++
+          done(refuse(session, 'auth', replies.authFailed()))
+        },
+        () => done(refuse(session, 'auth', replies.notNow())),
+      )
+    },
+
+    onMailFrom: (address, session: Session, done) => {
+      const state = session.postel!
+      const from = readSender(address, session)
+      if (from instanceof Error) return done(refuse(session, 'mail', from))
+      authorizer.authorize(state.identity, session.remoteAddress).then(
+        (principal) => {
+          if (!principal) return done(refuse(session, 'mail', replies.authRequired()))
+          if (from && !domainBelongsTo(from.domain, principal.domains))
+            return done(refuse(session, 'mail', replies.senderNotOwned(from.domain)))
+          state.principal = principal
+          state.from = from
+          state.recipients = new Map()
+          done()
+        },
+        () => done(refuse(session, 'mail', replies.notNow())),
+      )
+    },
+
+    onRcptTo: (address, session: Session, done) => {
+      const recipient = parseMailbox(address.address, { smtputf8: session.envelope.smtpUtf8 === true })
+      if (isProblem(recipient))
+        return done(
+          refuse(
+            session,
+            'rcpt',
+            recipient.needsSmtputf8 ? replies.needsSmtpUtf8() : replies.badRecipient(recipient.problem),
+          ),
+        )
+      session.postel!.recipients.set(address.address.toLowerCase(), recipient)
+      done()
+    },
+
+    onData: (stream, session: Session, done) => {
+      const { principal, from, recipients } = session.postel!
+      const envelope = {
+        from,
+        recipients: [...recipients.values()],
+        requireTls: session.envelope.requireTLS === true,
+        smtpUtf8: session.envelope.smtpUtf8 === true,
+        dsn: readDsn(session, recipients),
+      }
+      const { id, transmissionType: protocol } = session
+      receiveMessage(stream).then(
+        async (raw) => {
+          if (raw instanceof Error) return done(refuse(session, 'data', raw))
+          // smtp-server answers an oversized message with 552 whatever is said here
+          if (stream.sizeExceeded) return done(refuse(session, 'data', replies.tooBig(config.MAX_MESSAGE_BYTES)))
+          const started = performance.now()
+          const result = await submit(raw, envelope, {
+            principal: principal!,
+            hostname: config.POSTEL_HOSTNAME,
+            protocol,
+            submitter,
+          })
+          if ('refused' in result) {
+            if (result.cause) events.storeFailed({ session: id, fault: result.refused.message }, result.cause)
+            return done(refuse(session, 'data', result.refused))
+          }
+          events.accepted({
+            session: id,
+            message: result.id,
+            recipients: envelope.recipients.length,
+            bytes: result.bytes,
+            seconds: (performance.now() - started) / 1000,
+          })
+          done(null, `queued as ${result.id}`)
+        },
+        // the client is gone: nothing is stored and there is nobody to answer
+        () => done(replies.notNow()),
+      )
+    },
+  }
+
+  const server = new SubmissionServer(options, {
+    isKnownClient: (address) => isLoopback(address) || authorizer.isTrusted(address),
+    allowsPlainAuth: (address) => sandbox && isLoopback(address),
+    maxConnectionsPerClient: config.SMTP_MAX_CONNECTIONS_PER_CLIENT,
+    commandSeconds: config.SMTP_IDLE_SECONDS * 2,
+  })
+  server.on('error', (error: Error) => events.connectionFault(error))
+  return server
+}
+
+/** null for the null sender, which is always allowed here: the header's From is checked with the message. */
+function readSender(address: SMTPServerAddress, session: Session): Mailbox | null | Reply {
+  if (address.address === '') return null
+  const from = parseMailbox(address.address, { smtputf8: session.envelope.smtpUtf8 === true })
+  if (!isProblem(from)) return from
+  return from.needsSmtputf8 ? replies.needsSmtpUtf8() : replies.badSender(from.problem)
+}
+
+function readDsn(session: Session, recipients: ReadonlyMap<string, Mailbox>): EnvelopeDsn | undefined {
+  const { dsn, rcptTo } = session.envelope
+  const dsnRecipients: EnvelopeDsn['recipients'] = {}
+  for (const rcpt of rcptTo) {
+    const wanted = rcpt.dsn
+    const recipient = recipients.get(rcpt.address.toLowerCase())
+    if (!wanted || !recipient) continue
+    dsnRecipients[recipient.address] = {
+      ...(wanted.notify && { notify: wanted.notify.join(',') }),
+      ...(wanted.orcpt && { orcpt: wanted.orcpt }),
+    }
+  }
+  if (!dsn?.ret && !dsn?.envid && Object.keys(dsnRecipients).length === 0) return undefined
+  return { ...(dsn?.ret && { ret: dsn.ret }), ...(dsn?.envid && { envid: dsn.envid }), recipients: dsnRecipients }
+}

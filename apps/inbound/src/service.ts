@@ -1,0 +1,112 @@
+/** The inbound process: two SMTP listeners, one group commit, health. */
+import { connect, requireDurability, type Sql } from '@postel/db/client'
+import { Publisher } from '@postel/db/bus/publisher'
+import { Credentials } from '@postel/db/queries/credentials'
+import { RetrySchedule } from '@postel/db/queries/retry-schedule'
+import { Submitter } from '@postel/db/submitter'
+import { type Health, listen, serveHealth } from '@postel/runtime/health'
+import type { Logger } from '@postel/runtime/logger'
+import { createRegistry } from '@postel/runtime/metrics'
+import type { Service } from '@postel/runtime/run-service'
+import { Authorizer } from './authorize.ts'
+import type { InboundConfig } from './config.ts'
+import type { SubmissionServer } from './connection.ts'
+import { InboundEvents } from './events.ts'
+import { createServer } from './server.ts'
+import { type Certificate, readCertificate, selfSignedCertificate, watchCertificate } from './tls.ts'
+
+export class InboundService implements Service {
+  readonly #config: InboundConfig
+  readonly #events: InboundEvents
+  readonly #registry = createRegistry('inbound', { processMetrics: true })
+  readonly #sql: Sql
+  readonly #publisher: Publisher
+  readonly #submitter: Submitter
+  readonly #authorizer: Authorizer
+  #servers: SubmissionServer[] = []
+  #health: Health | undefined
+  #unwatch: (() => void) | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(config: InboundConfig, log: Logger) {
+    this.#config = config
+    this.#events = new InboundEvents(log, this.#registry, () =>
+      this.#servers.reduce((count, server) => count + server.connections.size, 0),
+    )
+    this.#sql = connect(config.DATABASE_URL, { name: 'postel-inbound', max: 4 })
+    const hintLost = (error: unknown) => this.#events.hintLost(error)
+    this.#publisher = new Publisher(config.DATABASE_URL, 'postel-inbound-notify', hintLost)
+    const schedule = new RetrySchedule(this.#sql, hintLost)
+    this.#submitter = new Submitter({
+      url: config.DATABASE_URL,
+      name: 'postel-inbound',
+      onStored: (ipIds, due) => {
+        this.#publisher.work(ipIds)
+        if (due.length > 0) void schedule.add(due)
+      },
+    })
+    this.#authorizer = new Authorizer(new Credentials(this.#sql))
+  }
+
+  /** The ports in use, for a configuration that left the choice to the system. */
+  get ports(): { submission: number; submissions: number; health: number } {
+    const [submission, submissions] = this.#servers.map(
+      (server) => (server.server.address() as { port: number }).port,
+    )
+    return { submission: submission!, submissions: submissions!, health: this.#health!.port }
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config
+    if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
+    // Known networks from the first connection on
+    await this.#authorizer.authorize(undefined, '127.0.0.1')
+    const certificate = await this.#certificate()
+    const context = {
+      config,
+      authorizer: this.#authorizer,
+      submitter: this.#submitter,
+      events: this.#events,
+    }
+    this.#servers = [createServer(context, false, certificate), createServer(context, true, certificate)]
+    this.#health = await serveHealth({
+      port: config.METRICS_PORT,
+      registry: this.#registry,
+      ready: async () => {
+        await this.#sql`select 1`
+      },
+    })
+    await listen(this.#servers[0]!.server, config.SMTP_SUBMISSION_PORT, config.SMTP_HOST)
+    await listen(this.#servers[1]!.server, config.SMTP_SUBMISSIONS_PORT, config.SMTP_HOST)
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    this.#unwatch?.()
+    // Sessions get 421 at their next command; a message whose dot has come is still stored and answered.
+    await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(resolve))))
+    await this.#submitter.stop()
+    await this.#publisher.stop()
+    await this.#health?.stop()
+    await this.#sql.end({ timeout: 5 })
+  }
+
+  async #certificate(): Promise<Certificate> {
+    const { SMTP_TLS_CERT_FILE: certFile, SMTP_TLS_KEY_FILE: keyFile } = this.#config
+    if (!certFile || !keyFile) return selfSignedCertificate(this.#config.POSTEL_HOSTNAME)
+    this.#unwatch = watchCertificate(certFile, keyFile, () => {
+      try {
+        const certificate = readCertificate(certFile, keyFile)
+        for (const server of this.#servers) server.updateSecureContext(certificate)
+        this.#events.certificateReloaded()
+      } catch (error) {
+        this.#events.certificateRefused(error)
+      }
+    })
+    return readCertificate(certFile, keyFile)
+  }
+}

@@ -1,0 +1,29 @@
+/** Decoding of header text for display. */
+import { expect, test } from '@jest/globals'
+import { decodeEncodedWords, octetsToText, truncate } from './encoded-word.ts'
+
+test.each([
+  ['plain text', 'Hello', 'Hello'],
+  ['Q', '=?utf-8?Q?a_b=C3=A9?=', 'a bé'],
+  ['B', '=?UTF-8?B?w6k=?= x', 'é x'],
+  ['adjacent words join', '=?utf-8?q?a?= =?utf-8?q?b?= c', 'ab c'],
+  ['a character split between words', '=?utf-8?q?=C3?= =?utf-8?q?=A9?=', 'é'],
+  ['two charsets', '=?utf-8?q?a?= =?iso-8859-1?q?=E9?=', 'aé'],
+  ['language tag', '=?utf-8*en?q?a?=', 'a'],
+  ['Japanese', '=?iso-2022-jp?b?GyRCRnxLXBsoQg==?=', '日本'],
+  ['unknown charset stays', '=?x-none?q?a?=', '=?x-none?q?a?='],
+  ['NUL and line breaks become a space', '=?utf-8?q?a=00=0D=0Ab=E2=80=A8c?=', 'a b c'],
+  ['no word', 'a =? b ?=', 'a =? b ?='],
+])('decodeEncodedWords: %s', (_name, text, expected) => {
+  expect(decodeEncodedWords(text)).toBe(expected)
+})
+
+test('octets are UTF-8, or latin1 where they cannot be', () => {
+  expect(octetsToText('Ã©')).toBe('é')
+  expect(octetsToText('\xe9')).toBe('é')
+})
+
+test('truncate never splits a surrogate pair', () => {
+  expect(truncate('ab😀', 3)).toBe('ab')
+  expect(truncate('ab😀', 4)).toBe('ab😀')
+})

@@ -1,0 +1,285 @@
+/** What an outbound process asks of Postgres: holds, work, bodies, outcomes. Direct connections, never a pooler. */
+import { zstdDecompressSync } from 'node:zlib'
+import { BodyClient } from '../body-client.ts'
+import { connect, type Sql } from '../client.ts'
+
+/** A source IP that this process holds. */
+export type HeldIp = { ipId: number; address: string; ehloName: string | null; state: string }
+
+/** A queue row as it is kept in memory: enough to schedule it, nothing of its content. */
+export type Descriptor = {
+  id: number
+  ipId: number
+  domain: string
+  priority: number
+  sizeBytes: number
+  messageId: string
+}
+
+/** A queue row with all that is needed to send it. */
+export type LoadedMessage = Descriptor & {
+  attempts: number
+  /** deliveries.number of each recipient, and its address at the same position. */
+  numbers: number[]
+  recipients: string[]
+  envelopeFrom: string
+  signingDomain: string | null
+  details: MessageDetails | null
+  raw: Buffer
+}
+
+/** messages.details as far as sending needs it. */
+export type MessageDetails = {
+  eight_bit?: boolean
+  smtp_utf8?: boolean
+  require_tls?: boolean
+  dsn?: { ret?: string; envid?: string; recipients: Record<string, { notify?: string; orcpt?: string }> }
+}
+
+export type RecipientOutcome = {
+  number: number
+  outcome: 'delivered' | 'deferred' | 'bounced'
+  code: number | null
+  enhancedCode: string | null
+  category: string | null
+  reply: string
+}
+
+/** What became of one queue row. */
+export type Outcome = {
+  id: number
+  ipId: number
+  messageId: string
+  /** performance.now() when the try began. */
+  startedAt: number
+  durationMs: number
+  mxHost: string | null
+  mxAddress: string | null
+  tls: string | null
+  /** The final dot was sent and no reply was seen. */
+  inDoubt: boolean
+  /** Seconds that the remote asked us to wait. */
+  retryAfter: number | null
+  recipients: RecipientOutcome[]
+}
+
+export type DkimKeyRow = { domain: string; selector: string; algorithm: string; privateKey: Buffer }
+
+const holdSeconds = 30
+
+// Small batches by key into tables whose statistics change by the second: never let a plan scan them.
+const byKeyOnly = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' }
+
+const loadStatement = {
+  name: 'load',
+  text: `
+    select
+      q.id::float8 as id, q.ip_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
+      q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain,
+      m.details::text as details, b.encoding::int4 as encoding, b.body
+    from postel.queue q
+    join postel.messages m on m.id = q.message_id and m.id between $3 and $4
+    join postel.message_bodies b on b.message_id = q.message_id and b.message_id between $3 and $4
+    where q.ip_id = $1 and q.id = any ($2::bigint[])`,
+}
+
+type LoadRow = {
+  id: number
+  ip_id: number
+  domain: string
+  priority: number
+  size_bytes: number
+  message_id: string
+  attempts: number
+  numbers: number[]
+  recipients: string[]
+  envelope_from: string
+  signing_domain: string | null
+  details: string | null
+  encoding: number
+  body: Buffer
+}
+
+export class OutboundQueries {
+  readonly #sql: Sql
+  readonly #record: Sql
+  readonly #bodies: BodyClient
+
+  constructor(url: string) {
+    this.#sql = connect(url, { name: 'postel-outbound', max: 3, settings: byKeyOnly })
+    // Outcomes have a connection of their own: they must not wait behind a scan.
+    this.#record = connect(url, { name: 'postel-outbound-record', max: 1, settings: { synchronous_commit: 'on' } })
+    this.#bodies = new BodyClient({
+      url,
+      name: 'postel-outbound-load',
+      statementTimeoutMs: 30_000,
+      settings: byKeyOnly,
+    })
+  }
+
+  async stop(): Promise<void> {
+    await this.#bodies.stop()
+    await this.#sql.end({ timeout: 5 })
+    await this.#record.end({ timeout: 5 })
+  }
+
+  /** The pool, for health checks. */
+  get sql(): Sql {
+    return this.#sql
+  }
+
+  /** Takes the holds that are free among the addresses of this node; see postel.acquire_ips. */
+  acquire(processId: string, nodeName: string, addresses: readonly string[]): Promise<HeldIp[]> {
+    return this.#sql<HeldIp[]>`
+      select a.ip_id as "ipId", host(a.address) as address, a.ehlo_name as "ehloName", a.state
+      from postel.acquire_ips(${processId}, ${nodeName}, ${addresses as string[]}::inet[], ${holdSeconds}) as a`
+  }
+
+  /** Extends the holds; what is missing from the answer is lost. See postel.renew_ips. */
+  async renew(processId: string): Promise<{ ipId: number; state: string; ehloName: string | null }[]> {
+    // A lost renewal is renewed again in seconds, so it need not wait for the disk.
+    const [, rows] = await this.#sql.begin((tx) => [
+      tx`set local synchronous_commit = off`,
+      tx<{ ipId: number; state: string; ehloName: string | null }[]>`
+        select r.ip_id as "ipId", r.state, r.ehlo_name as "ehloName"
+        from postel.renew_ips(${processId}, ${holdSeconds}) as r`,
+    ])
+    return rows
+  }
+
+  /** Gives IPs back, or all of them and the process's row with them. */
+  async release(processId: string, ipIds: readonly number[] | null): Promise<void> {
+    await this.#sql`select postel.release_ips(${processId}, ${ipIds as number[] | null})`
+  }
+
+  /** Writes down which rows are in flight, for whoever takes over from this process. */
+  async reportInFlight(processId: string, ids: readonly number[]): Promise<void> {
+    await this.#sql.begin((tx) => [
+      tx`set local synchronous_commit = off`,
+      tx`update postel.outbound_processes set in_flight = ${ids as number[]}::bigint[] where id = ${processId}`,
+    ])
+  }
+
+  /** The next rows of each IP behind its cursor, in order of id, at most `limit` an IP. */
+  after(cursors: readonly { ipId: number; after: number }[], limit: number): Promise<Descriptor[]> {
+    return this.#sql<Descriptor[]>`
+      select
+        q.id::float8 as id, q.ip_id as "ipId", q.domain, q.priority, q.size_bytes as "sizeBytes",
+        q.message_id as "messageId"
+      from unnest(${cursors.map((c) => c.ipId)}::int[], ${cursors.map((c) => c.after)}::bigint[]) as c (ip_id, after)
+      cross join lateral (
+        select * from postel.queue q
+        where q.ip_id = c.ip_id and q.id > c.after
+        order by q.id
+        limit ${limit}
+      ) as q
+      order by q.id`
+  }
+
+  /** The next rows of one lane behind an id: a lane that was over its bound in memory is filled up from here. */
+  lane(ipId: number, domain: string, priority: number, after: number, limit: number): Promise<Descriptor[]> {
+    return this.#sql<Descriptor[]>`
+      select
+        q.id::float8 as id, q.ip_id as "ipId", q.domain, q.priority, q.size_bytes as "sizeBytes",
+        q.message_id as "messageId"
+      from postel.queue q
+      where q.ip_id = ${ipId} and q.domain = ${domain} and q.id > ${after} and q.priority = ${priority}
+      order by q.id
+      limit ${limit}`
+  }
+
+  /**
+   * All ids of an IP in a range, without those of `exceptDomains`: to be compared with memory, because a lower id may
+   * become visible after a higher one. One text, because tens of thousands are read each second.
+   */
+  async idsBetween(ipId: number, after: number, upTo: number, exceptDomains: readonly string[]): Promise<number[]> {
+    const [row] = await this.#sql<{ ids: string | null }[]>`
+      select string_agg(q.id::text, ',') as ids
+      from postel.queue q
+      where q.ip_id = ${ipId} and q.id > ${after} and q.id <= ${upTo}
+        and q.domain <> all (${exceptDomains as string[]}::text[])`
+    return row?.ids ? row.ids.split(',').map(Number) : []
+  }
+
+  /** The descriptors of these rows, as far as they are still in the queue. */
+  byIds(ipId: number, ids: readonly number[]): Promise<Descriptor[]> {
+    return this.#sql<Descriptor[]>`
+      select
+        q.id::float8 as id, q.ip_id as "ipId", q.domain, q.priority, q.size_bytes as "sizeBytes",
+        q.message_id as "messageId"
+      from postel.queue q
+      where q.ip_id = ${ipId} and q.id = any (${ids as number[]}::bigint[])
+      order by q.id`
+  }
+
+  /**
+   * Loads rows with their bodies, all of one IP. A row that is not answered has left the queue, or this IP: a person held,
+   * cancelled or moved it.
+   */
+  async load(descriptors: readonly Descriptor[]): Promise<LoadedMessage[]> {
+    const messageIds = descriptors.map((descriptor) => descriptor.messageId).sort()
+    const rows = await this.#bodies.query<LoadRow>(
+      loadStatement,
+      [
+        descriptors[0]!.ipId,
+        descriptors.map((descriptor) => descriptor.id),
+        messageIds[0],
+        messageIds[messageIds.length - 1],
+      ],
+      { binary: true },
+    )
+    return rows.map((row) => ({
+      id: row.id,
+      ipId: row.ip_id,
+      domain: row.domain,
+      priority: row.priority,
+      sizeBytes: row.size_bytes,
+      messageId: row.message_id,
+      attempts: row.attempts,
+      numbers: row.numbers,
+      recipients: row.recipients,
+      envelopeFrom: row.envelope_from,
+      signingDomain: row.signing_domain,
+      details: row.details === null ? null : (JSON.parse(row.details) as MessageDetails),
+      raw: row.encoding === 1 ? zstdDecompressSync(row.body) : row.body,
+    }))
+  }
+
+  /** Records what became of rows; see postel.record_outcomes. Rejects when the database did not commit it. */
+  async record(outcomes: readonly Outcome[]): Promise<{ due: Date[]; events: string[] }> {
+    const now = performance.now()
+    const json = JSON.stringify(
+      outcomes.map((outcome) => ({
+        id: outcome.id,
+        ip: outcome.ipId,
+        m: outcome.messageId,
+        at: (now - outcome.startedAt) / 1000,
+        ms: Math.round(outcome.durationMs),
+        mx: outcome.mxHost,
+        addr: outcome.mxAddress,
+        tls: outcome.tls,
+        doubt: outcome.inDoubt,
+        after: outcome.retryAfter,
+        n: outcome.recipients.map((recipient) => recipient.number),
+        o: outcome.recipients.map((recipient) => recipient.outcome),
+        c: outcome.recipients.map((recipient) => recipient.code),
+        e: outcome.recipients.map((recipient) => recipient.enhancedCode),
+        k: outcome.recipients.map((recipient) => recipient.category),
+        t: outcome.recipients.map((recipient) => recipient.reply),
+      })),
+    )
+    const [row] = await this.#record<{ due: Date[] | null; events: unknown[] | null }[]>`
+      select r.due, r.events from postel.record_outcomes(${json}::text::json) as r`
+    return { due: row!.due ?? [], events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
+  }
+
+  /** The active signing keys of a domain. */
+  dkimKeys(domain: string): Promise<DkimKeyRow[]> {
+    return this.#sql<DkimKeyRow[]>`
+      select d.name as domain, k.selector, k.algorithm, k.private_key as "privateKey"
+      from postel.domains d
+      join postel.dkim_keys k on k.domain_id = d.id
+      where d.name = ${domain} and d.status = 'verified' and k.active
+      order by k.algorithm desc, k.created_at desc, k.id`
+  }
+}
