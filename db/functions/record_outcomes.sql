@@ -29,8 +29,9 @@ declare
   v_rows integer;
   v_gone integer;
 begin
+  -- as text, because PostgreSQL 15 to 17 have no min(uuid); the order is the same
   select min(o.m), max(o.m), count(*) into v_from, v_to, v_rows
-  from json_to_recordset(p_outcomes) as o (m uuid);
+  from json_to_recordset(p_outcomes) as o (m text);
 
   with input as materialized (
     select o.* from json_to_recordset(p_outcomes) as o (

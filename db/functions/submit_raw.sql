@@ -35,7 +35,7 @@ begin
 
   -- LATIN1 maps each byte to one character and back, so text functions may be used on any bytes
   v_text := regexp_replace(convert_from(raw, 'LATIN1'), E'\r\n|\r|\n', E'\r\n', 'g');
-  if v_text ~ E'(^|\n)[^\r\n]{999}' then
+  if exists (select from regexp_split_to_table(v_text, E'\r\n') as l (line) where length(l.line) > 998) then
     raise exception 'a line of the message is longer than 998 octets'
       using errcode = 'invalid_parameter_value', hint = 'Encode the body as quoted-printable or base64.';
   end if;

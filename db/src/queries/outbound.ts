@@ -70,21 +70,22 @@ const holdSeconds = 30
 // Small batches by key into tables whose statistics change by the second: never let a plan scan them.
 const byKeyOnly = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' }
 
+// Only types that pg reads right in binary: text, int4, bytea and arrays of them (its float8 loses digits).
 const loadStatement = {
   name: 'load',
   text: `
     select
-      q.id::float8 as id, q.ip_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
+      q.id::text as id, q.ip_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
       q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain,
       m.details::text as details, b.encoding::int4 as encoding, b.body
-    from postel.queue q
+    from unnest($1::int[], $2::bigint[]) as w (ip_id, id)
+    join postel.queue q on q.ip_id = w.ip_id and q.id = w.id
     join postel.messages m on m.id = q.message_id and m.id between $3 and $4
-    join postel.message_bodies b on b.message_id = q.message_id and b.message_id between $3 and $4
-    where q.ip_id = $1 and q.id = any ($2::bigint[])`,
+    join postel.message_bodies b on b.message_id = q.message_id and b.message_id between $3 and $4`,
 }
 
 type LoadRow = {
-  id: number
+  id: string
   ip_id: number
   domain: string
   priority: number
@@ -108,7 +109,11 @@ export class OutboundQueries {
   constructor(url: string) {
     this.#sql = connect(url, { name: 'postel-outbound', max: 3, settings: byKeyOnly })
     // Outcomes have a connection of their own: they must not wait behind a scan.
-    this.#record = connect(url, { name: 'postel-outbound-record', max: 1, settings: { synchronous_commit: 'on' } })
+    this.#record = connect(url, {
+      name: 'postel-outbound-record',
+      max: 1,
+      settings: { synchronous_commit: 'on' },
+    })
     this.#bodies = new BodyClient({
       url,
       name: 'postel-outbound-load',
@@ -192,7 +197,12 @@ export class OutboundQueries {
    * All ids of an IP in a range, without those of `exceptDomains`: to be compared with memory, because a lower id may
    * become visible after a higher one. One text, because tens of thousands are read each second.
    */
-  async idsBetween(ipId: number, after: number, upTo: number, exceptDomains: readonly string[]): Promise<number[]> {
+  async idsBetween(
+    ipId: number,
+    after: number,
+    upTo: number,
+    exceptDomains: readonly string[],
+  ): Promise<number[]> {
     const [row] = await this.#sql<{ ids: string | null }[]>`
       select string_agg(q.id::text, ',') as ids
       from postel.queue q
@@ -213,7 +223,7 @@ export class OutboundQueries {
   }
 
   /**
-   * Loads rows with their bodies, all of one IP. A row that is not answered has left the queue, or this IP: a person held,
+   * Loads rows with their bodies. A row that is not answered has left the queue, or this IP: a person held,
    * cancelled or moved it.
    */
   async load(descriptors: readonly Descriptor[]): Promise<LoadedMessage[]> {
@@ -221,7 +231,7 @@ export class OutboundQueries {
     const rows = await this.#bodies.query<LoadRow>(
       loadStatement,
       [
-        descriptors[0]!.ipId,
+        descriptors.map((descriptor) => descriptor.ipId),
         descriptors.map((descriptor) => descriptor.id),
         messageIds[0],
         messageIds[messageIds.length - 1],
@@ -229,7 +239,7 @@ export class OutboundQueries {
       { binary: true },
     )
     return rows.map((row) => ({
-      id: row.id,
+      id: Number(row.id),
       ipId: row.ip_id,
       domain: row.domain,
       priority: row.priority,

@@ -1,0 +1,152 @@
+/**
+ * One message to one destination: check what the remote can carry → send → read each recipient's reply.
+ * Connecting (route → connect, address by address → TLS or plain) is here too, because what a failed connection means
+ * is part of the same judgement.
+ */
+import type { HeldIp, LoadedMessage, Outcome, RecipientOutcome } from '@postel/db/queries/outbound'
+import { retryAfterSeconds } from '@postel/mail/retry-hint'
+import { bounced, deferred, delivered, failed, type Verdict } from './classify.ts'
+import type { Route, Target } from './route.ts'
+import { fenced, SmtpClient, type SmtpError } from './smtp-client.ts'
+
+/** A message with its signature fields, ready to go. */
+export type ReadyMessage = { message: LoadedMessage; signature: Buffer; startedAt: number }
+
+export type ConnectOptions = {
+  ip: HeldIp
+  ehloName: string
+  commandSeconds: number
+  finalDotSeconds: number
+  implicitTls: boolean
+  requireTls: boolean
+  auth?: { user: string; pass: string } | undefined
+}
+
+const connectSeconds = 30
+
+/** A session with the first address that takes one, or why none does. Never rejects. */
+export async function connectTo(
+  route: Route,
+  options: ConnectOptions,
+): Promise<{ client: SmtpClient } | { verdict: Verdict; target: Target | undefined }> {
+  if ('verdict' in route) return { verdict: route.verdict, target: undefined }
+  let verdict: Verdict | undefined
+  let target: Target | undefined
+  for (target of route.targets) {
+    const result = await open(target, options)
+    if ('client' in result) return result
+    // 5yz from one host says nothing about the others; only when all say so is it final
+    if (!verdict || verdict.outcome === 'bounced') verdict = result.verdict
+  }
+  return { verdict: verdict ?? deferred('4.4.1', 'connection', 'No address to connect to'), target }
+}
+
+async function open(target: Target, options: ConnectOptions): Promise<{ client: SmtpClient } | { verdict: Verdict }> {
+  const settings = {
+    address: target.address,
+    host: target.host,
+    port: target.port,
+    localAddress: options.ip.address,
+    ehloName: options.ehloName,
+    connectSeconds,
+    commandSeconds: options.commandSeconds,
+    finalDotSeconds: options.finalDotSeconds,
+  }
+  const tls = options.implicitTls ? 'implicit' : options.requireTls ? 'required' : 'opportunistic'
+  try {
+    return { client: await SmtpClient.open({ ...settings, tls }, options.auth) }
+  } catch (error) {
+    // Nothing has been said about the message yet, so a remote whose TLS is broken may be asked in plain text
+    if (tls !== 'opportunistic' || (error as SmtpError).code !== 'ETLS') return { verdict: failed(error as SmtpError) }
+  }
+  try {
+    return { client: await SmtpClient.open({ ...settings, tls: 'none' }, options.auth) }
+  } catch (error) {
+    return { verdict: failed(error as SmtpError) }
+  }
+}
+
+/**
+ * Sends one message over a session. Answers with the outcome; `'retry'` when a session that had idled broke before the
+ * message was offered, which says nothing about the message; `'fenced'` when the final dot was not allowed any more.
+ */
+export async function deliver(
+  ready: ReadyMessage,
+  client: SmtpClient,
+  maySendDot: () => boolean,
+  tellEnvelopeId: boolean,
+): Promise<Outcome | 'retry' | 'fenced'> {
+  const { message, signature, startedAt } = ready
+  const { details } = message
+  const verdict = unfit(message, client)
+  if (verdict) return outcomeOf(ready, client, () => verdict)
+
+  const reused = client.sent > 0
+  const result = await client.send(
+    {
+      from: message.envelopeFrom,
+      to: message.recipients,
+      sizeBytes: signature.length + message.raw.length,
+      eightBit: details?.eight_bit === true,
+      smtpUtf8: needsUtf8(message),
+      requireTls: details?.require_tls === true,
+      dsn: tellEnvelopeId ? { ...details?.dsn, envid: message.messageId, recipients: {} } : details?.dsn,
+    },
+    signature.length > 0 ? [signature, message.raw] : [message.raw],
+    maySendDot,
+  )
+  if (result.error?.code === fenced) return 'fenced'
+  if (reused && result.error && !result.inDoubt && (!result.error.response || result.error.responseCode === 421)) {
+    if (result.rejected.length === 0) return 'retry'
+  }
+
+  const rejected = new Map(result.rejected.map(({ recipient, error }) => [recipient, error]))
+  const rest = result.error ? failed(result.error) : delivered(result.response)
+  const outcome = outcomeOf(ready, client, (recipient) => {
+    const error = rejected.get(recipient)
+    if (error) return failed(error)
+    return result.inDoubt ? { ...rest, outcome: 'deferred', category: 'in_doubt' } : rest
+  })
+  return { ...outcome, inDoubt: result.inDoubt, durationMs: performance.now() - startedAt }
+}
+
+/** The outcome of a message that was not offered to any remote, or whose fate is the same for all recipients. */
+export function outcomeOf(
+  ready: Pick<ReadyMessage, 'message' | 'startedAt'>,
+  remote: { host: string; address: string | null; tls?: string | null } | undefined,
+  verdictOf: (recipient: string) => Verdict,
+): Outcome {
+  const { message, startedAt } = ready
+  const recipients = message.recipients.map(
+    (recipient, index): RecipientOutcome => ({ number: message.numbers[index]!, ...verdictOf(recipient) }),
+  )
+  const waits = recipients.flatMap(({ outcome, reply }) =>
+    outcome === 'deferred' ? (retryAfterSeconds(reply) ?? []) : [],
+  )
+  return {
+    id: message.id,
+    ipId: message.ipId,
+    messageId: message.messageId,
+    startedAt,
+    durationMs: performance.now() - startedAt,
+    mxHost: remote?.host ?? null,
+    mxAddress: remote?.address ?? null,
+    tls: remote?.tls ?? null,
+    inDoubt: false,
+    retryAfter: waits.length > 0 ? Math.max(...waits) : null,
+    recipients,
+  }
+}
+
+/** Why this remote cannot carry the message as it is. */
+function unfit(message: LoadedMessage, client: SmtpClient): Verdict | undefined {
+  if (needsUtf8(message) && !client.supports('SMTPUTF8'))
+    return bounced('5.6.7', 'content', 'The remote does not take internationalised addresses (SMTPUTF8)')
+  if (message.details?.eight_bit && !client.supports('8BITMIME'))
+    return bounced('5.6.3', 'content', 'The remote does not take 8-bit content (8BITMIME)')
+  return undefined
+}
+
+function needsUtf8(message: LoadedMessage): boolean {
+  return message.details?.smtp_utf8 === true || message.recipients.some((recipient) => /[^\p{ASCII}]/u.test(recipient))
+}

@@ -1,0 +1,75 @@
+/** Writes outcomes down in batches: one in flight, what arrives meanwhile is the next. Keeps trying until it commits. */
+import type { Outcome, OutboundQueries } from '@postel/db/queries/outbound'
+import { databaseFault } from '@postel/db/errors'
+import { backoffMs, pause } from '@postel/runtime/backoff'
+import type { OutboundEvents } from './events.ts'
+
+const batchMax = 200
+
+export type RecorderOptions = {
+  queries: OutboundQueries
+  events: OutboundEvents
+  /** After the commit. */
+  onRecorded: (outcomes: readonly Outcome[], due: Date[], events: string[]) => void
+}
+
+export class Recorder {
+  readonly #options: RecorderOptions
+  #pending: Outcome[] = []
+  #writing: Promise<void> | undefined
+  #inBatch = 0
+  readonly #aborted = new AbortController()
+
+  constructor(options: RecorderOptions) {
+    this.#options = options
+  }
+
+  /** Outcomes that are not committed yet. */
+  get count(): number {
+    return this.#pending.length + this.#inBatch
+  }
+
+  add(outcome: Outcome): void {
+    this.#pending.push(outcome)
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined
+    })
+  }
+
+  /** Resolves when all is committed, or after `ms`: what is left then is in doubt for whoever takes over. */
+  async flush(ms: number): Promise<void> {
+    const deadline = setTimeout(() => this.#aborted.abort(), ms)
+    while (this.#writing) await this.#writing
+    clearTimeout(deadline)
+  }
+
+  async #write(): Promise<void> {
+    // Let what ends in this turn of the event loop join the batch
+    await new Promise(setImmediate)
+    while (this.#pending.length > 0 && !this.#aborted.signal.aborted) {
+      const batch = this.#pending.splice(0, batchMax)
+      this.#inBatch = batch.length
+      await this.#record(batch)
+      this.#inBatch = 0
+    }
+  }
+
+  async #record(batch: Outcome[]): Promise<void> {
+    const { queries, events, onRecorded } = this.#options
+    for (let failures = 0; !this.#aborted.signal.aborted; failures++) {
+      try {
+        const { due, events: made } = await queries.record(batch)
+        onRecorded(batch, due, made)
+        return
+      } catch (error) {
+        events.recordFailed(error, batch.length)
+        if (databaseFault(error) === 'data' && batch.length > 1) {
+          // One outcome that cannot be stored must not keep the others from it
+          for (const outcome of batch) await this.#record([outcome])
+          return
+        }
+        await pause(backoffMs(failures, 100, 5_000) + 50, this.#aborted.signal)
+      }
+    }
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The outbound process. The flow: hold IPs → read their queue into lanes → take and load → sign → send over a site's
+ * sessions → record. Hints and a poll start it, ends of messages keep it going.
+ */
+import { randomUUID } from 'node:crypto'
+import { controlChannel, outboundChannel, unpackIds } from '@postel/db/bus/channels'
+import { Listener } from '@postel/db/bus/listener'
+import { Publisher } from '@postel/db/bus/publisher'
+import { requireDurability } from '@postel/db/client'
+import { OutboundQueries } from '@postel/db/queries/outbound'
+import { RetrySchedule } from '@postel/db/queries/retry-schedule'
+import { SandboxStore } from '@postel/db/queries/sandbox-store'
+import { type Health, serveHealth } from '@postel/runtime/health'
+import type { Logger } from '@postel/runtime/logger'
+import { createRegistry } from '@postel/runtime/metrics'
+import type { Service } from '@postel/runtime/run-service'
+import { createSecretBox } from '@postel/runtime/secret-box'
+import type { OutboundConfig } from './config.ts'
+import { OutboundEvents } from './events.ts'
+import { Holder } from './holder.ts'
+import { Lanes } from './lanes.ts'
+import { plansFor } from './plan.ts'
+import { Reader } from './reader.ts'
+import { Recorder } from './recorder.ts'
+import { openSandboxMailbox, type SandboxMailbox } from './sandbox-mailbox.ts'
+import { Signer } from './sign.ts'
+import { Sites } from './sites.ts'
+import { TakeLoop } from './take-loop.ts'
+
+const reportEveryMs = 250
+/** Less than Kubernetes' grace period of 90 s, so that what was learned is still written down. */
+const stopAfterDotMs = 60_000
+
+export class OutboundService implements Service {
+  readonly #config: OutboundConfig
+  readonly #processId = randomUUID()
+  readonly #registry = createRegistry('outbound', { processMetrics: true })
+  readonly #events: OutboundEvents
+  readonly #queries: OutboundQueries
+  readonly #publisher: Publisher
+  readonly #listener: Listener
+  readonly #holder: Holder
+  readonly #lanes = new Lanes()
+  readonly #reader: Reader
+  readonly #recorder: Recorder
+  readonly #sites: Sites
+  readonly #loop: TakeLoop
+  #mailbox: SandboxMailbox | undefined
+  #health: Health | undefined
+  #reportTimer: NodeJS.Timeout | undefined
+  #reported = ''
+  #reporting = false
+  #stopping: Promise<void> | undefined
+
+  constructor(config: OutboundConfig, log: Logger) {
+    this.#config = config
+    const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL
+    const events = new OutboundEvents(log, this.#registry, () => ({
+      held: this.#holder.count,
+      lanes: this.#lanes.count,
+      inFlight: this.#loop.inFlight.size,
+      unrecorded: this.#recorder.count,
+      connections: this.#sites.connections,
+    }))
+    this.#events = events
+    this.#queries = new OutboundQueries(url)
+    this.#publisher = new Publisher(url, 'postel-outbound-notify', (error) => events.hintLost(error))
+    const schedule = new RetrySchedule(this.#queries.sql, (error) => events.hintLost(error))
+
+    this.#reader = new Reader({
+      queries: this.#queries,
+      lanes: this.#lanes,
+      events,
+      pollMs: config.OUTBOUND_POLL_SECONDS * 1000,
+      onWork: () => this.#loop.pump(),
+    })
+    this.#holder = new Holder({
+      queries: this.#queries,
+      events,
+      processId: this.#processId,
+      nodeName: config.NODE_NAME,
+      addresses: config.OUTBOUND_ADDRESSES,
+      onAcquired: (ips) => {
+        for (const ip of ips) this.#reader.add(ip.ipId)
+      },
+      onLost: (ipIds) => {
+        for (const id of ipIds) this.#reader.remove(id)
+      },
+    })
+    this.#recorder = new Recorder({
+      queries: this.#queries,
+      events,
+      onRecorded: (outcomes, due, made) => {
+        for (const outcome of outcomes) {
+          this.#loop.leave(outcome)
+          this.#reader.forget(outcome)
+        }
+        if (due.length > 0) void schedule.add(due)
+        this.#publisher.events(made)
+        this.#loop.pump()
+      },
+    })
+    this.#sites = new Sites({
+      planOf: plansFor(config, () => this.#mailbox!.port),
+      sendable: (ipId) => this.#holder.sendable(ipId),
+      holds: (ipId) => this.#holder.holds(ipId),
+      hostname: config.POSTEL_HOSTNAME,
+      commandSeconds: config.DELIVERY_COMMAND_SECONDS,
+      finalDotSeconds: config.DELIVERY_FINAL_DOT_SECONDS,
+      tellEnvelopeId: config.DELIVERY_MODE === 'sandbox',
+      onOutcome: (outcome) => {
+        events.tried(outcome)
+        this.#recorder.add(outcome)
+        this.#loop.pump()
+      },
+      onReleased: (message) => {
+        this.#loop.leave(message)
+        this.#reader.release(message)
+      },
+    })
+    this.#loop = new TakeLoop({
+      queries: this.#queries,
+      lanes: this.#lanes,
+      reader: this.#reader,
+      sites: this.#sites,
+      recorder: this.#recorder,
+      signer: new Signer(this.#queries, createSecretBox(config.POSTEL_SECRET)),
+      events,
+      mayStart: (ipId) => this.#holder.sendable(ipId) !== undefined,
+    })
+    this.#listener = new Listener({
+      url,
+      name: 'postel-outbound-listen',
+      channels: [outboundChannel, controlChannel],
+      onNotification: (channel, payload) => {
+        if (channel === outboundChannel) this.#reader.hint(unpackIds(payload))
+        else this.#holder.refresh()
+      },
+      onReady: () => this.#reader.rescan(),
+      onError: (error) => events.listenFailed(error),
+    })
+  }
+
+  get healthPort(): number {
+    return this.#health!.port
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config
+    if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#queries.sql)
+    if (config.DELIVERY_MODE === 'sandbox')
+      this.#mailbox = await openSandboxMailbox(new SandboxStore(this.#queries.sql), this.#events)
+    this.#health = await serveHealth({
+      port: config.METRICS_PORT,
+      registry: this.#registry,
+      ready: async () => {
+        await this.#queries.sql`select 1`
+      },
+    })
+    await this.#listener.start()
+    this.#reader.start()
+    await this.#holder.start()
+    this.#reportTimer = setInterval(() => void this.#report(), reportEveryMs)
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    this.#reader.stop()
+    await this.#listener.stop()
+    await this.#loop.stop()
+    this.#lanes.clear()
+    await this.#sites.stop(stopAfterDotMs)
+    await this.#recorder.flush(5_000)
+    clearInterval(this.#reportTimer)
+    await this.#holder.stop()
+    await this.#holder.release().catch((error) => this.#events.holdFailed(error))
+    await this.#publisher.stop()
+    await this.#mailbox?.stop()
+    await this.#health?.stop()
+    await this.#queries.stop()
+  }
+
+  /** Writes down what is in flight when it has changed. */
+  async #report(): Promise<void> {
+    const ids = [...this.#loop.inFlight.keys()]
+    const text = ids.join()
+    if (this.#reporting || text === this.#reported) return
+    this.#reporting = true
+    try {
+      await this.#queries.reportInFlight(this.#processId, ids)
+      this.#reported = text
+    } catch (error) {
+      this.#events.holdFailed(error)
+    } finally {
+      this.#reporting = false
+    }
+  }
+}

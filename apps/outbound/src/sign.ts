@@ -1,0 +1,49 @@
+/** DKIM keys, decrypted and kept for a while, and the signature fields for a message. */
+import { createPrivateKey } from 'node:crypto'
+import type { OutboundQueries } from '@postel/db/queries/outbound'
+import { type DkimKey, signDkim } from '@postel/mail/dkim'
+import type { SecretBox } from '@postel/runtime/secret-box'
+
+const keysTtlMs = 30_000
+const domainsMax = 10_000
+
+export class Signer {
+  readonly #queries: OutboundQueries
+  readonly #box: SecretBox
+  readonly #keys = new Map<string, { at: number; keys: Promise<DkimKey[]> }>()
+
+  constructor(queries: OutboundQueries, box: SecretBox) {
+    this.#queries = queries
+    this.#box = box
+  }
+
+  /**
+   * The signature fields to put before the message; empty when its domain has no keys. Rejects when keys exist and cannot
+   * be used (another POSTEL_SECRET, a row moved to another domain): such mail must wait, not leave unsigned.
+   */
+  async sign(message: Buffer, domain: string | null): Promise<Buffer> {
+    if (!domain) return Buffer.alloc(0)
+    const keys = await this.#keysOf(domain)
+    return keys.length === 0 ? Buffer.alloc(0) : Buffer.from(await signDkim(message, keys, new Date()), 'latin1')
+  }
+
+  #keysOf(domain: string): Promise<DkimKey[]> {
+    const known = this.#keys.get(domain)
+    if (known && performance.now() - known.at < keysTtlMs) return known.keys
+    if (this.#keys.size >= domainsMax) this.#keys.clear()
+    const keys = this.#load(domain)
+    this.#keys.set(domain, { at: performance.now(), keys })
+    keys.catch(() => this.#keys.delete(domain))
+    return keys
+  }
+
+  async #load(domain: string): Promise<DkimKey[]> {
+    const rows = await this.#queries.dkimKeys(domain)
+    return rows.map((row) => ({
+      domain: row.domain,
+      selector: row.selector,
+      algorithm: row.algorithm as DkimKey['algorithm'],
+      privateKey: createPrivateKey(this.#box.open(row.privateKey, row.domain)),
+    }))
+  }
+}

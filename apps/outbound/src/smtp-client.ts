@@ -1,0 +1,351 @@
+/**
+ * One SMTP connection to a remote: nodemailer's, with what a transfer agent must know besides. It tells whether the
+ * final dot was sent, sends bodies that are already in wire form without looking at each byte, refuses to send the dot
+ * when it may not, and drops a remote that answers before it is asked. It leans on a few of the library's internals, so
+ * the version is pinned and each point has a test.
+ */
+import SMTPConnection from 'nodemailer/lib/smtp-connection'
+
+export type SmtpEnvelope = {
+  from: string
+  to: string[]
+  sizeBytes: number
+  eightBit: boolean
+  smtpUtf8: boolean
+  requireTls: boolean
+  dsn: { ret?: string; envid?: string; recipients: Record<string, { notify?: string; orcpt?: string }> } | undefined
+}
+
+/** What went wrong, as nodemailer tells it. */
+export type SmtpError = Error & {
+  code?: string
+  responseCode?: number
+  response?: string
+  command?: string
+}
+
+/** The replies to one message. `error` is about the recipients that are not in `rejected`. */
+export type SmtpResult = {
+  rejected: { recipient: string; error: SmtpError }[]
+  error: SmtpError | undefined
+  /** The reply to the final dot when there was one. */
+  response: string | undefined
+  /** The final dot was sent and its reply never came. */
+  inDoubt: boolean
+}
+
+/** What this file uses of the library's connection. */
+type Internals = {
+  _supportedExtensions: string[]
+  _responseActions: unknown[]
+  _responseQueue: string[]
+  _remainder: string
+  _recipientQueue: string[]
+  _socket: import('node:net').Socket & Partial<import('node:tls').TLSSocket>
+  _destroyed: boolean
+  _envelope: { accepted: string[]; rejected: string[]; rejectedErrors: (SmtpError & { recipient: string })[]; mailError?: SmtpError } | false
+  secure: boolean
+  _onData(chunk: Buffer): void
+  _onError(error: Error, type: string, data: string | false, command: string): void
+  _sendCommand(text: string, log?: string): void
+  _sendRcpt(recipient: string, callback: unknown): void
+  _createSendStream(callback: (error: SmtpError | null, response?: string) => void): unknown
+  _actionRCPT(text: string, callback: unknown): void
+  _actionSMTPStream(text: string, callback: unknown): void
+}
+
+const Base = SMTPConnection as unknown as new (
+  options: Record<string, unknown>,
+) => Internals & {
+  connect(callback: (error?: SmtpError) => void): void
+  login(auth: Record<string, unknown>, callback: (error: SmtpError | null) => void): void
+  send(envelope: Record<string, unknown>, message: Buffer[], callback: (error: SmtpError | null, info?: { response: string }) => void): void
+  reset(callback: (error: SmtpError | null) => void): void
+  quit(): void
+  close(): void
+  on(event: 'error', listener: (error: SmtpError) => void): void
+  once(event: 'end', listener: () => void): void
+}
+
+export type SmtpClientOptions = {
+  /** The address to connect to. */
+  address: string
+  port: number
+  /** The remote's name: SNI, and what a certificate would be checked against. */
+  host: string
+  localAddress: string | undefined
+  ehloName: string
+  tls: 'opportunistic' | 'none' | 'implicit' | 'required'
+  connectSeconds: number
+  commandSeconds: number
+  finalDotSeconds: number
+}
+
+/** SmtpError.code when the final dot was not allowed: the message was not sent and stays where it is. */
+export const fenced = 'EFENCED'
+
+const finalDot = Buffer.from('.\r\n')
+const dotLine = Buffer.from('\r\n.')
+
+class Connection extends Base {
+  finalDotSent = false
+  finalDotAnswered = false
+  /** Asked right before the final dot; false: it must not be sent. */
+  maySendDot: () => boolean = () => true
+  wanted: SmtpEnvelope | undefined
+  readonly #finalDotSeconds: number
+  readonly #commandSeconds: number
+
+  constructor(options: SmtpClientOptions) {
+    super({
+      host: options.address,
+      port: options.port,
+      name: options.ehloName,
+      servername: options.host,
+      ...(options.localAddress && { localAddress: options.localAddress }),
+      secure: options.tls === 'implicit',
+      ignoreTLS: options.tls === 'none',
+      opportunisticTLS: options.tls === 'opportunistic',
+      requireTLS: options.tls === 'required',
+      tls: {
+        rejectUnauthorized: options.tls === 'required',
+        minVersion: options.tls === 'required' ? 'TLSv1.2' : 'TLSv1',
+        servername: options.host,
+      },
+      connectionTimeout: options.connectSeconds * 1000,
+      greetingTimeout: options.commandSeconds * 1000,
+      socketTimeout: options.commandSeconds * 1000,
+      maxResponseSize: 64 * 1024,
+      logger: false,
+    })
+    this.#finalDotSeconds = options.finalDotSeconds
+    this.#commandSeconds = options.commandSeconds
+  }
+
+  get extensions(): readonly string[] {
+    return this._supportedExtensions
+  }
+
+  /** e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; null in plain text. */
+  get tlsText(): string | null {
+    if (!this.secure) return null
+    const cipher = this._socket.getCipher?.()
+    return `${this._socket.getProtocol?.() ?? 'TLS'} ${cipher?.name ?? 'unknown'}`
+  }
+
+  get remoteAddress(): string | undefined {
+    return this._socket?.remoteAddress
+  }
+
+  /** Replies that nobody asked for: the next command would take them for its own. */
+  get hasUnsolicited(): boolean {
+    return this._responseQueue.length > 0 || this._remainder !== ''
+  }
+
+  override _onData(chunk: Buffer): void {
+    if (this._responseActions.length === 0 && !chunk.toString('latin1', 0, 4).startsWith('421'))
+      return this._onError(new Error('The remote spoke without being asked'), 'EPROTOCOL', false, 'CONN')
+    super._onData(chunk)
+  }
+
+  override _sendCommand(text: string, log?: string): void {
+    const utf8 = this.wanted?.smtpUtf8 && text.startsWith('MAIL FROM:') && !text.includes(' SMTPUTF8')
+    super._sendCommand(utf8 ? `${text} SMTPUTF8` : text, log)
+  }
+
+  override _sendRcpt(recipient: string, callback: unknown): void {
+    const dsn = this.wanted?.dsn?.recipients[recipient]
+    if (!dsn || !this._supportedExtensions.includes('DSN')) return super._sendRcpt(recipient, callback)
+    this._recipientQueue.push(recipient)
+    this._responseActions.push((text: string) => this._actionRCPT(text, callback))
+    const notify = dsn.notify ? ` NOTIFY=${dsn.notify}` : ''
+    const orcpt = dsn.orcpt ? ` ORCPT=${dsn.orcpt}` : ''
+    this._sendCommand(`RCPT TO:<${recipient}>${notify}${orcpt}`)
+  }
+
+  /** Takes the place of nodemailer's byte-by-byte stream: what comes is in wire form but for the dots. */
+  override _createSendStream(callback: (error: SmtpError | null, response?: string) => void): unknown {
+    const refuse = (code: string, text: string) => {
+      this.close()
+      callback(Object.assign(new Error(text), { code }))
+    }
+    const stream = {
+      outByteCount: 0,
+      write: (parts: Buffer[]) => {
+        if (this.hasUnsolicited) return refuse('EPROTOCOL', 'The remote answered before it was asked')
+        const socket = this._socket
+        socket.cork()
+        for (const part of parts) stream.outByteCount += writeStuffed(socket, part)
+        if (!this.maySendDot()) {
+          socket.uncork()
+          return refuse(fenced, 'The source IP is not held any more')
+        }
+        this._responseActions.push((text: string) => {
+          this.finalDotAnswered = true
+          socket.setTimeout(this.#commandSeconds * 1000)
+          this._actionSMTPStream(text, callback)
+        })
+        this.finalDotSent = true
+        socket.setTimeout(this.#finalDotSeconds * 1000)
+        socket.write(finalDot)
+        socket.uncork()
+      },
+      end: () => {},
+    }
+    return stream
+  }
+}
+
+/** A connection that carries one message after another. */
+export class SmtpClient {
+  readonly #options: SmtpClientOptions
+  readonly #connection: Connection
+  /** Messages sent on it. */
+  sent = 0
+  #closed = false
+  #address: string | null = null
+
+  private constructor(options: SmtpClientOptions) {
+    this.#options = options
+    this.#connection = new Connection(options)
+    // Failures reach whoever waits by callback; the event alone must not end the process
+    this.#connection.on('error', () => {
+      this.#closed = true
+    })
+    this.#connection.once('end', () => {
+      this.#closed = true
+    })
+  }
+
+  /** Connects, greets, says EHLO and upgrades to TLS as asked. Rejects with SmtpError. */
+  static async open(
+    options: SmtpClientOptions,
+    auth?: { user: string; pass: string },
+  ): Promise<SmtpClient> {
+    const client = new SmtpClient(options)
+    const connection = client.#connection
+    await new Promise<void>((resolve, reject) => {
+      let settled = false
+      const settle = (error?: SmtpError | null) => {
+        if (settled) return
+        settled = true
+        if (!error) return resolve()
+        connection.close()
+        reject(error)
+      }
+      connection.on('error', settle)
+      connection.once('end', () => settle(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' })))
+      connection.connect((error) => {
+        if (error || !auth) return settle(error)
+        connection.login({ credentials: auth }, settle)
+      })
+    })
+    client.#address = connection.remoteAddress ?? options.address
+    return client
+  }
+
+  get usable(): boolean {
+    return !this.#closed && !this.#connection._destroyed && !this.#connection.hasUnsolicited
+  }
+
+  get host(): string {
+    return this.#options.host
+  }
+
+  get address(): string | null {
+    return this.#address
+  }
+
+  get tls(): string | null {
+    return this.#connection.tlsText
+  }
+
+  supports(extension: 'SMTPUTF8' | '8BITMIME' | 'REQUIRETLS'): boolean {
+    return this.#connection.extensions.includes(extension)
+  }
+
+  /** Whether the message now on its way has had its final dot sent and not answered. */
+  get afterDot(): boolean {
+    return this.#connection.finalDotSent && !this.#connection.finalDotAnswered
+  }
+
+  /**
+   * Sends one message; `parts` are its bytes, CRLF line ends, the last ending in CRLF. Never rejects. The connection may
+   * be used again when `usable` says so.
+   */
+  send(envelope: SmtpEnvelope, parts: Buffer[], maySendDot: () => boolean): Promise<SmtpResult> {
+    const connection = this.#connection
+    connection.finalDotSent = false
+    connection.finalDotAnswered = false
+    connection.maySendDot = maySendDot
+    connection.wanted = envelope
+    this.sent++
+    return new Promise((resolve) => {
+      connection.send(
+        {
+          from: envelope.from,
+          to: envelope.to,
+          size: envelope.sizeBytes,
+          use8BitMime: envelope.eightBit,
+          requireTLSExtensionEnabled: envelope.requireTls,
+          ...(envelope.dsn && { dsn: { ret: envelope.dsn.ret, envid: envelope.dsn.envid } }),
+        },
+        parts,
+        (error, info) => {
+          const state = connection._envelope
+          const mailError = (state && state.mailError) || undefined
+          const rejected =
+            state && !mailError
+              ? state.rejectedErrors.map((rejection) => ({ recipient: rejection.recipient, error: rejection }))
+              : []
+          const result = {
+            rejected,
+            error: mailError ?? error ?? undefined,
+            response: info?.response,
+            inDoubt: connection.finalDotSent && !connection.finalDotAnswered,
+          }
+          if (!result.error) return resolve(result)
+          // A refused transaction may still be open: end it, or the next MAIL is out of order
+          if (!result.error.responseCode || result.error.responseCode === 421 || !this.usable) {
+            this.close()
+            return resolve(result)
+          }
+          connection.reset((resetError) => {
+            if (resetError) this.close()
+            resolve(result)
+          })
+        },
+      )
+    })
+  }
+
+  /** Ends the session politely. */
+  quit(): void {
+    this.#closed = true
+    this.#connection.quit()
+  }
+
+  /** Ends it at once. */
+  close(): void {
+    this.#closed = true
+    this.#connection.close()
+  }
+}
+
+/** Writes a part with its dots stuffed (RFC 5321 §4.5.2); returns the bytes written. A part begins a line. */
+function writeStuffed(socket: { write(data: Buffer | string): unknown }, part: Buffer): number {
+  let written = part.length
+  if (part[0] === 0x2e) {
+    socket.write('.')
+    written++
+  }
+  let from = 0
+  for (let at = part.indexOf(dotLine); at >= 0; at = part.indexOf(dotLine, at + 2)) {
+    socket.write(part.subarray(from, at + 3))
+    socket.write('.')
+    from = at + 3
+    written++
+  }
+  socket.write(from === 0 ? part : part.subarray(from))
+  return written
+}

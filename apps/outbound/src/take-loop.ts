@@ -1,0 +1,123 @@
+/** From lanes to sites: take → load → sign → hand over. One load at a time; what ends meanwhile makes room for the next. */
+import type { Descriptor, LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
+import { deferred } from './classify.ts'
+import { outcomeOf } from './deliver.ts'
+import type { OutboundEvents } from './events.ts'
+import type { Lane, Lanes } from './lanes.ts'
+import type { Reader } from './reader.ts'
+import type { Recorder } from './recorder.ts'
+import type { Signer } from './sign.ts'
+import type { Sites } from './sites.ts'
+
+const batchMax = 200
+const batchBytesMax = 16 * 1024 * 1024
+/** Bodies in memory. */
+const inFlightBytesMax = 96 * 1024 * 1024
+const inFlightMax = 2_000
+/** Outcomes that wait for the database; beyond it nothing new is taken. */
+const unrecordedMax = 2_000
+const retryLoadMs = 1_000
+
+export type TakeLoopOptions = {
+  queries: OutboundQueries
+  lanes: Lanes
+  reader: Reader
+  sites: Sites
+  recorder: Recorder
+  signer: Signer
+  events: OutboundEvents
+  mayStart: (ipId: number) => boolean
+}
+
+export class TakeLoop {
+  readonly #options: TakeLoopOptions
+  /** Rows loaded, or about to be, and not recorded: what a successor must treat as tried. */
+  readonly inFlight = new Map<number, number>()
+  #inFlightBytes = 0
+  #loading: Promise<void> | undefined
+  #stopped = false
+
+  constructor(options: TakeLoopOptions) {
+    this.#options = options
+  }
+
+  /** Takes what there is room for; call it whenever there may be more work or more room. */
+  pump(): void {
+    if (this.#loading || this.#stopped) return
+    const { lanes, sites, recorder, reader, mayStart } = this.#options
+    if (lanes.count === 0) return reader.refill()
+    if (recorder.count >= unrecordedMax || this.inFlight.size >= inFlightMax) return
+    if (this.#inFlightBytes >= inFlightBytesMax) return
+    const batch = lanes.take(batchMax, batchBytesMax, (lane: Lane) => {
+      if (!mayStart(lane.ipId) || sites.room(lane.ipId, lane.domain) <= 0) return false
+      sites.reserve(lane.ipId, lane.domain)
+      return true
+    })
+    reader.refill()
+    if (batch.length === 0) return
+    for (const row of batch) this.#enter(row)
+    this.#loading = this.#load(batch).then(() => {
+      this.#loading = undefined
+      this.pump()
+    })
+  }
+
+  /** The message has ended or was released. */
+  leave(row: Pick<Descriptor, 'id'>): void {
+    this.#inFlightBytes -= this.inFlight.get(row.id) ?? 0
+    this.inFlight.delete(row.id)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#loading
+  }
+
+  #enter(row: Descriptor): void {
+    this.inFlight.set(row.id, row.sizeBytes)
+    this.#inFlightBytes += row.sizeBytes
+  }
+
+  async #load(batch: readonly Descriptor[]): Promise<void> {
+    const { queries, sites, reader, lanes, events } = this.#options
+    let loaded: LoadedMessage[]
+    try {
+      loaded = await queries.load(batch)
+    } catch (error) {
+      events.loadFailed(error)
+      for (const row of batch) {
+        sites.unreserve(row.ipId, row.domain)
+        this.leave(row)
+        lanes.putBack(row)
+      }
+      await new Promise((resolve) => setTimeout(resolve, retryLoadMs).unref())
+      return
+    }
+    if (loaded.length < batch.length) {
+      const found = new Set(loaded.map((message) => message.id))
+      for (const row of batch) {
+        if (found.has(row.id)) continue
+        sites.unreserve(row.ipId, row.domain)
+        this.leave(row)
+        reader.forget(row)
+      }
+    }
+    const startedAt = performance.now()
+    for (const message of loaded) void this.#sign(message, startedAt)
+  }
+
+  async #sign(message: LoadedMessage, startedAt: number): Promise<void> {
+    const { signer, sites, recorder, events } = this.#options
+    try {
+      sites.add({ message, signature: await signer.sign(message.raw, message.signingDomain), startedAt })
+    } catch (error) {
+      events.signFailed(message.messageId, error)
+      sites.unreserve(message.ipId, message.domain)
+      recorder.add(
+        outcomeOf({ message, startedAt }, undefined, () =>
+          deferred('4.7.5', 'signing', 'The DKIM key of the domain cannot be used; see the log of outbound'),
+        ),
+      )
+    }
+  }
+}

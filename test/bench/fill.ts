@@ -1,0 +1,81 @@
+/** Fills the queue and the waiting room without SMTP, for what a system has to bear besides the load. */
+import { createHash } from 'node:crypto'
+import { type Submission, Submitter } from '@postel/db/submitter'
+import { sender } from './load.ts'
+import type { Postel } from './system.ts'
+
+/** Submissions under way at once: enough to keep the writers' batches full. */
+const window = 2000
+const bodyBytes = 4096
+
+/**
+ * Queues `count` messages of 4 KiB the way inbound stores them, and then lets Postgres vacuum and analyze. As at a
+ * real sender most go to one domain: seven in ten, the others to thirty more.
+ */
+export async function fillQueue(postel: Postel, count: number): Promise<void> {
+  const [project] = await postel.sql<{ id: string; organizationId: string }[]>`
+    select id, organization_id as "organizationId" from postel.projects`
+  const submitter = new Submitter({ url: postel.url, name: 'postel-bench', onStored: () => {} })
+  const raw = composeMessage()
+  const submission = (index: number): Submission => {
+    const domain = index % 10 < 7 ? 'r.test' : `r${index % 30}.test`
+    return {
+      organizationId: project!.organizationId,
+      projectId: project!.id,
+      source: 'smtp',
+      envelopeFrom: sender,
+      signingDomain: 's.test',
+      messageIdHeader: `<${index}@s.test>`,
+      headerFrom: sender,
+      subject: 'Backlog',
+      recipients: [{ address: `b${index}@${domain}`, domain }],
+      raw,
+    }
+  }
+  let next = 0
+  const lane = async () => {
+    while (next < count) await submitter.submit(submission(next++))
+  }
+  try {
+    await Promise.all(Array.from({ length: window }, lane))
+  } finally {
+    await submitter.stop()
+  }
+  await postel.sql`vacuum analyze`
+}
+
+/** Puts `count` deferred rows into `waiting`, due from tomorrow on. */
+export async function fillWaiting(postel: Postel, count: number): Promise<void> {
+  await postel.sql`
+    insert into postel.waiting (
+      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id,
+      project_id, domain, numbers, recipients
+    )
+    select
+      'deferred', now() + interval '1 day' + n * interval '10 ms', '451 4.7.1 Try again later', a.id, 50, 1, 0, 4096,
+      postel.uuid_v7(), p.organization_id, p.id, 'r' || n % 100 || '.test', '{1}',
+      array['b' || n || '@r' || n % 100 || '.test']
+    from generate_series(1, ${count}::integer) as n
+    cross join (select id from postel.ip_addresses limit 1) as a
+    cross join (select id, organization_id from postel.projects limit 1) as p`
+  await postel.sql`vacuum analyze postel.waiting`
+}
+
+/** A plain message whose text compresses as base64 does: somewhat. */
+function composeMessage(): Buffer {
+  const head = [
+    `From: ${sender}`,
+    'To: b@r.test',
+    'Date: Thu, 1 Jan 2026 00:00:00 +0000',
+    'Message-ID: <backlog@s.test>',
+    'Subject: Backlog',
+    'MIME-Version: 1.0',
+    'Content-Type: text/plain; charset=us-ascii',
+    '',
+    '',
+  ].join('\r\n')
+  let text = ''
+  for (let line = 0; head.length + text.length < bodyBytes; line++)
+    text += `${createHash('sha384').update(`${line}`).digest('base64')}\r\n`
+  return Buffer.from(head + text)
+}

@@ -1,0 +1,76 @@
+/** smtp-sink: takes all mail, throws it away, and counts it. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { createConnection } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '@postel/db/embedded/address'
+import { startChild } from './child.ts'
+import type { Cleanup } from './cleanup.ts'
+import { findTool, unprivileged } from './tools.ts'
+
+/** What had been counted, and when (performance.now()) it had last grown. */
+export type Count = { count: number; at: number }
+
+export type Sink = {
+  port: number
+  /** Messages received since the start. */
+  count(): number
+  /** Waits until the count has reached `target`, or has not grown for `stallSeconds`. */
+  reach(target: number, stallSeconds: number, onGrowth?: (now: Count) => void): Promise<Count>
+  stop(): Promise<void>
+}
+
+const pollMs = 4
+
+/** Starts `smtp-sink -c` on a free port of 127.0.0.1, its counter in `directory`. */
+export async function startSink(cleanup: Cleanup, directory: string, name = 'sink'): Promise<Sink> {
+  const port = await freePort()
+  const logFile = join(directory, `${name}.count`)
+  const args = [...unprivileged(), '-c', `127.0.0.1:${port}`, '1000']
+  const child = startChild(cleanup, { name: 'smtp-sink', command: findTool('smtp-sink'), args, logFile })
+  // The counter goes to a file: a pipe would wake this process, which shares the machine, for each message.
+  const file = openSync(logFile, 'r')
+  const close = cleanup.defer(() => closeSync(file))
+  const buffer = Buffer.alloc(128)
+  const count = () => {
+    const size = fstatSync(file).size
+    const length = readSync(file, buffer, 0, buffer.length, Math.max(0, size - buffer.length))
+    return Number(/.*mesg=(\d+)\r/s.exec(buffer.toString('latin1', 0, length))?.[1] ?? 0)
+  }
+  while (!(await accepts(port))) {
+    if (child.ended) throw new Error(`smtp-sink has ended: ${child.logTail()}`)
+    await sleep(10)
+  }
+  return {
+    port,
+    count,
+    reach: async (target, stallSeconds, onGrowth) => {
+      let last = { count: count(), at: performance.now() }
+      while (last.count < target) {
+        await sleep(pollMs)
+        const now = { count: count(), at: performance.now() }
+        if (now.count > last.count) {
+          last = now
+          onGrowth?.(now)
+        } else if (now.at - last.at > stallSeconds * 1000) break
+        if (child.ended) throw new Error('smtp-sink has ended')
+      }
+      return last
+    },
+    stop: async () => {
+      await close()
+      await child.stop()
+    },
+  }
+}
+
+/** True when something listens on that port of 127.0.0.1. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ port, host: '127.0.0.1' })
+    socket.once('connect', () => resolve(true))
+    socket.once('error', () => resolve(false))
+    socket.once('close', () => socket.destroy())
+    socket.once('connect', () => socket.end())
+  })
+}
