@@ -70,7 +70,6 @@ export class ApiEvents {
 function described(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) }
   return {
-    type: error.name,
     code: sqlState(error) ?? (error as NodeJS.ErrnoException).code,
     message: error.message,
     stack: error.stack,

@@ -116,7 +116,7 @@ function fromSubmitError(error: SubmitError): Problem {
 /** Faults of a read: Postgres answered that it cannot now, or the link or the driver failed. */
 function isDatabaseAway(error: unknown): boolean {
   if (sqlState(error) !== undefined) return databaseFault(error) !== 'data'
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
   return /^(CONNECT_TIMEOUT|CONNECTION_[A-Z]+|E(CONN|HOST|NET|PIPE|TIMEDOUT|AI_|NOTFOUND)[A-Z]*)$/.test(
     code ?? '',
   )

@@ -2,22 +2,22 @@
 import { bootstrap } from '@postel/db/bootstrap'
 import { connect } from '@postel/db/client'
 import { migrate } from '@postel/db/migrate'
-import { Credentials } from '@postel/db/queries/credentials'
+import { Credentials, type Principal } from '@postel/db/queries/credentials'
 import { withDeadline } from '@postel/runtime/health'
 import { createSecretBox } from '@postel/runtime/secret-box'
 import type { StandaloneConfig } from './config.ts'
 import type { Secrets } from './secrets.ts'
 
 /**
- * Migrates the database at `url` and adds what is missing; may run at every start. `keyWorks` is false when the API key
- * has been revoked.
+ * Migrates the database at `url` and adds what is missing; may run at every start. Returns whom the API key stands for;
+ * undefined when it has been revoked.
  */
 export async function prepareDatabase(
   url: string,
   config: StandaloneConfig,
   secrets: Secrets,
   addresses: readonly string[],
-): Promise<{ keyWorks: boolean }> {
+): Promise<Principal | undefined> {
   await migrate(url)
   const sql = connect(url, { name: 'postel-standalone', max: 1 })
   try {
@@ -30,7 +30,7 @@ export async function prepareDatabase(
       secretBox: createSecretBox(secrets.secret),
       addresses: addresses.map((address) => ({ address, ehloName: null })),
     })
-    return { keyWorks: (await new Credentials(sql).bySecret(secrets.apiKey)) !== undefined }
+    return await new Credentials(sql).bySecret(secrets.apiKey)
   } finally {
     await sql.end({ timeout: 5 })
   }

@@ -1,4 +1,5 @@
 /** The one screen that says how to use what runs. */
+import type { Principal } from '@postel/db/queries/credentials'
 import { rootDir, type StandaloneConfig } from './config.ts'
 import type { Ports } from './ports.ts'
 import type { Secrets } from './secrets.ts'
@@ -7,8 +8,8 @@ export type ScreenFacts = {
   config: StandaloneConfig
   ports: Ports
   secrets: Secrets
-  /** False when the API key has been revoked. */
-  keyWorks: boolean
+  /** Undefined when the API key has been revoked. */
+  principal: Principal | undefined
   logFile: string
 }
 
@@ -24,7 +25,8 @@ export function readyScreen(facts: ScreenFacts): string {
   const { apiKey } = secrets
   const api = `http://localhost:${ports.api}`
   const sandbox = config.DELIVERY_MODE === 'sandbox'
-  const from = `hello@${config.BOOTSTRAP_DOMAINS[0]}`
+  const domain = senderDomain(facts)
+  const from = `hello@${domain.name}`
   const to = sandbox ? 'you@dest.test' : 'you@example.com'
   const email = (subject: string) => JSON.stringify({ from, to, subject, text: 'It works.' })
   const headers = `From: ${from}\\r\\nTo: ${to}\\r\\nSubject: Hello over SMTP\\r\\n`
@@ -36,6 +38,7 @@ Postel is running (${modes[config.DELIVERY_MODE]}).
   API      ${api}   (documentation: ${api}/docs)
   SMTP     localhost:${ports.submission} (STARTTLS) and localhost:${ports.submissions} (TLS); any user, the API key as password
   API key  ${apiKey}${keyNote(facts)}
+  Sender   @${domain.name}${domain.verified ? '' : '   (not verified yet, so sends from it are refused)'}
   Log      ${logFile}
 
 Send by REST:
@@ -60,8 +63,16 @@ Ctrl-C stops it.
 `
 }
 
-function keyNote({ keyWorks, secrets }: ScreenFacts): string {
-  if (keyWorks) return ''
+/** A domain that the key may send from, if there is one. */
+function senderDomain({ config, principal }: ScreenFacts): { name: string; verified: boolean } {
+  const wanted = config.BOOTSTRAP_DOMAINS.map((name) => name.toLowerCase())
+  const verified = principal?.domains ?? []
+  const usable = wanted.find((name) => verified.includes(name)) ?? verified[0]
+  return { name: usable ?? wanted[0]!, verified: usable !== undefined }
+}
+
+function keyNote({ principal, secrets }: ScreenFacts): string {
+  if (principal) return ''
   const remedy = secrets.apiKeyFile
     ? `remove ${secrets.apiKeyFile} and start again`
     : 'set another BOOTSTRAP_API_KEY'

@@ -69,7 +69,7 @@ export class StandaloneService {
     const { secret } = secrets
     const context: AppContext = { config, ports, databaseUrl, databaseDirectUrl, secret, addresses }
     signal.throwIfAborted()
-    const { keyWorks } = await prepareDatabase(databaseDirectUrl, config, secrets, addresses)
+    const principal = await prepareDatabase(databaseDirectUrl, config, secrets, addresses)
     signal.throwIfAborted()
 
     this.#supervisors = this.#apps.map((app) => this.#supervise(app, context))
@@ -80,7 +80,7 @@ export class StandaloneService {
     }
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.start()))
     signal.throwIfAborted()
-    this.#terminal.say(readyScreen({ config, ports, secrets, keyWorks, logFile: this.#terminal.logFile }))
+    this.#terminal.say(readyScreen({ config, ports, secrets, principal, logFile: this.#terminal.logFile }))
   }
 
   #onDatabaseMoved = (_url: string) => {}

@@ -1,0 +1,118 @@
+/** The process around the API: health, metrics, documentation, and what clients see without a database. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { connect } from '@postel/db/client'
+import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+
+let api: TestApi
+let tenant: Tenant
+
+beforeAll(async () => {
+  api = await startApi()
+  tenant = await api.tenant('example.test')
+})
+afterAll(() => api.stop())
+
+const email = { from: 'ann@example.test', to: 'bob@dest.test', subject: 's', text: 't' }
+
+test.each(['/livez', '/readyz'])('%s answers on both ports', async (path) => {
+  for (const url of [api.url, api.healthUrl]) {
+    const response = await fetch(url + path)
+    expect([response.status, await response.text()]).toEqual([200, 'ok\n'])
+  }
+})
+
+test('metrics count what was sent and hold no addresses or ids', async () => {
+  const { body } = await api.call('POST', '/emails', { key: tenant.key, body: email })
+  await api.call('GET', `/emails/${body.id}`, { key: tenant.key })
+  const text = await (await fetch(`${api.healthUrl}/metrics`)).text()
+  expect(text).toMatch(/postel_api_emails_total\{app="api"\} 1\n/)
+  expect(text).toMatch(/postel_api_request_seconds_count\{method="GET",route="\/emails\/:id",status="200"/)
+  expect(text).not.toContain(body.id)
+  expect(text).not.toContain('bob')
+})
+
+test('a stored message is hinted to its source IP', async () => {
+  const payloads: string[] = []
+  const listener = connect(await databaseUrl(), {
+    name: 'test-listener',
+    max: 1,
+    onnotify: (_channel, payload) => payloads.push(payload),
+  })
+  try {
+    await listener.unsafe('listen postel_outbound')
+    const { body } = await api.call('POST', '/emails', { key: tenant.key, body: email })
+    const [row] = await api.sql`select ip_id from postel.queue where message_id = ${body.id}`
+    const deadline = Date.now() + 5_000
+    while (!payloads.includes(String(row!.ip_id)) && Date.now() < deadline) await listener`select 1`
+    expect(payloads).toContain(String(row!.ip_id))
+  } finally {
+    await listener.end({ timeout: 1 })
+  }
+})
+
+async function databaseUrl(): Promise<string> {
+  const [row] = await api.sql`select current_database() as name`
+  const url = new URL(process.env.POSTEL_TEST_SERVER_URL!)
+  url.pathname = `/${row!.name}`
+  return url.href
+}
+
+describe('the documentation', () => {
+  test('openapi.json is OpenAPI 3.1 and describes each route', async () => {
+    const document = await (await fetch(`${api.url}/openapi.json`)).json()
+    expect(document).toMatchObject({ openapi: '3.1.0', servers: [{ url: 'http://localhost:3000' }] })
+    expect(Object.keys(document.paths)).toEqual([
+      '/emails',
+      '/emails/batch',
+      '/emails/{id}',
+      '/sandbox/messages',
+      '/sandbox/messages/{id}',
+    ])
+    const { SendEmailRequest: request } = document.components.schemas
+    expect(request.required).toEqual(['from', 'to', 'subject'])
+    expect(request.properties.to.anyOf).toEqual([
+      { type: 'string' },
+      { type: 'array', items: { type: 'string' } },
+    ])
+  })
+
+  test('the page loads only files of this server', async () => {
+    const response = await fetch(`${api.url}/docs`)
+    expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self';/)
+    expect(response.headers.get('content-security-policy')).not.toMatch(/unsafe|http/)
+    const links = [...(await response.text()).matchAll(/(?:src|href)="([^"]*)"/g)].map(([, link]) => link!)
+    expect(links).toContain('/docs/swagger-ui-bundle.js')
+    for (const link of links) {
+      expect(link).toMatch(/^\/docs\//)
+      expect((await fetch(api.url + link)).status).toBe(200)
+    }
+  })
+})
+
+describe('without a database', () => {
+  let cutOff: TestApi
+  beforeAll(async () => {
+    cutOff = await startApi({ DATABASE_URL: 'postgres://postel@127.0.0.1:1/none' })
+  })
+  afterAll(() => cutOff.stop())
+
+  test('requests are asked to come again', async () => {
+    const reply = await cutOff.call('POST', '/emails', { key: tenant.key, body: email })
+    expect(reply).toMatchObject({ status: 503, body: { name: 'service_unavailable' } })
+    expect(reply.headers.get('retry-after')).toBe('5')
+  })
+
+  test('the process lives and is not ready', async () => {
+    expect((await fetch(`${cutOff.url}/livez`)).status).toBe(200)
+    expect((await fetch(`${cutOff.url}/readyz`)).status).toBe(503)
+  })
+})
+
+test('stopping answers what has begun and may be asked for twice', async () => {
+  const own = await startApi()
+  const { key } = await own.tenant('example.test')
+  const sending = own.call('POST', '/emails', { key, body: email })
+  await sending
+  await Promise.all([own.stop(), own.stop()])
+  await expect(fetch(`${own.url}/livez`)).rejects.toThrow()
+})

@@ -1,0 +1,63 @@
+/** What the worker asks of Postgres. */
+import type { Sql } from '../client.ts'
+
+export class MaintenanceQueries {
+  readonly #sql: Sql
+
+  /** `sql` must be a direct connection: a partition is detached outside any transaction. */
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** Moves at most `limit` due rows from waiting to queue; see postel.release_due. */
+  async releaseDue(limit: number): Promise<{ moved: number; ipIds: number[] }> {
+    const [row] = await this.#sql<{ moved: number; ipIds: number[] | null }[]>`
+      select r.moved, r.ip_ids as "ipIds" from postel.release_due(${limit}) as r`
+    return { moved: row!.moved, ipIds: row!.ipIds ?? [] }
+  }
+
+  /** The source IPs that have mail in the queue. */
+  async ipsWithMail(): Promise<number[]> {
+    const [row] = await this.#sql<{ ipIds: number[] | null }[]>`select postel.sweep() as "ipIds"`
+    return row!.ipIds ?? []
+  }
+
+  /** Makes missing day partitions; returns how many. */
+  async createPartitions(): Promise<number> {
+    const [row] = await this.#sql<{ made: number }[]>`select postel.create_partitions() as made`
+    return row!.made
+  }
+
+  /** The partitions past their retention without live mail, oldest first. */
+  expiredPartitions(retentionDays: number): Promise<{ parent: string; partition: string }[]> {
+    return this.#sql<{ parent: string; partition: string }[]>`
+      select e.parent, e.partition from postel.expired_partitions(${retentionDays}) as e`
+  }
+
+  /**
+   * Detaches and drops a partition without stopping the tables' traffic. Rejects when the locks cannot be had in two
+   * seconds; a detach that was cut short is finished by the next call.
+   */
+  async dropPartition(parent: string, partition: string): Promise<void> {
+    const reserved = await this.#sql.reserve()
+    try {
+      await reserved`set lock_timeout = '2s'`
+      const [state] = await reserved<{ pending: boolean }[]>`
+        select i.inhdetachpending as pending from pg_inherits i
+        where i.inhrelid = to_regclass(${`postel.${partition}`})`
+      if (state)
+        await reserved`
+          alter table postel.${reserved(parent)} detach partition postel.${reserved(partition)}
+          ${state.pending ? reserved`finalize` : reserved`concurrently`}`
+      await reserved`drop table if exists postel.${reserved(partition)}`
+    } finally {
+      await reserved`reset lock_timeout`.catch(() => {})
+      reserved.release()
+    }
+  }
+
+  /** Idempotency keys older than a day. */
+  async dropExpiredKeys(): Promise<void> {
+    await this.#sql`delete from postel.idempotency_keys where created_at < now() - interval '24 hours'`
+  }
+}
