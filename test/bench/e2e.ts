@@ -148,8 +148,8 @@ function print(given: Flags, load: Load, rounds: readonly Round[]): void {
     'WAL B/msg',
     'lost',
     'dup',
-    'ratio',
-    'CPU',
+    'Postel to it',
+    'in CPU',
   ]
   const rows = rounds.flatMap((round, index) => {
     const base = round.postel!

@@ -47,6 +47,8 @@ export type PostelRun = {
 
 /** When the sink's count stands still for so long, what is missing is taken as lost; longer than the first retry's wait. */
 const stallSeconds = 90
+/** In the warm-up nothing may be deferred. */
+const warmUpStallSeconds = 20
 
 /** Measures Postel on a fresh database. */
 export async function measurePostel(cleanup: Cleanup, run: PostelRun): Promise<PostelFigures> {
@@ -65,8 +67,11 @@ export async function measurePostel(cleanup: Cleanup, run: PostelRun): Promise<P
 
   if (run.warmUp > 0) {
     await sendLoad(cleanup, directory.path, postel.port, { ...load, messages: run.warmUp })
-    await sink.reach(run.warmUp, stallSeconds)
-    await postel.becomesIdle()
+    const { count } = await sink.reach(run.warmUp, warmUpStallSeconds)
+    if (count < run.warmUp || !(await postel.becomesIdle()))
+      throw new Error(
+        `only ${count} of ${run.warmUp} messages arrived in the warm-up:\n${await postel.diagnose()}`,
+      )
   }
   const since = await now(postel)
   if (backlog > 0) {
@@ -92,6 +97,7 @@ export async function measurePostel(cleanup: Cleanup, run: PostelRun): Promise<P
   const memory = memoryOf(postel.roots())
 
   const delivered = await countDelivered(postel, since)
+  if (delivered < handled) progress(`not everything was delivered:\n${await postel.diagnose()}`)
   const [p50, p99] = await percentiles(postel, loadSince)
   const received = sink.count() - counted
   await release?.()
@@ -124,7 +130,7 @@ export async function measurePostfix(
   const postfix = await startPostfix(cleanup, directory.path, sink.port)
   if (warmUp > 0) {
     await sendLoad(cleanup, directory.path, postfix.port, { ...load, messages: warmUp })
-    await sink.reach(warmUp, stallSeconds)
+    await sink.reach(warmUp, warmUpStallSeconds)
     await postfix.becomesIdle()
   }
   const counted = sink.count()

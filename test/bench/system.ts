@@ -32,6 +32,8 @@ export type Postel = {
   stop(app: App): Promise<void>
   /** Waits until all outcomes are recorded and the queue is empty; false when it is not after 10 s. */
   becomesIdle(): Promise<boolean>
+  /** For the case that mail does not get through: states and replies by number, and the ends of the logs. */
+  diagnose(): Promise<string>
   /** Stops everything; an app that had ended before is an error. */
   stopAll(): Promise<void>
 }
@@ -131,6 +133,13 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
         if (!row!.busy) return true
       }
       return false
+    },
+    diagnose: async () => {
+      const states = await sql<{ line: string }[]>`
+        select concat_ws(' ', count(*)::text, state, last_reply) as line
+        from postel.deliveries group by state, last_reply order by count(*) desc limit 10`
+      const logs = [...children].map(([app, child]) => `${app}: ${child.logTail()}`)
+      return [...states.map((row) => row.line), ...logs].join('\n')
     },
     stopAll: async () => {
       for (const app of children.keys()) await stop(app)

@@ -1,7 +1,7 @@
 /** The process around the API: health, metrics, documentation, and what clients see without a database. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { connect } from '@postel/db/client'
-import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+import { type Reply, startApi, type Tenant, type TestApi } from './testing/start-api.ts'
 
 let api: TestApi
 let tenant: Tenant
@@ -26,14 +26,16 @@ test('metrics count what was sent and hold no addresses or ids', async () => {
   await api.call('GET', `/emails/${body.id}`, { key: tenant.key })
   const text = await (await fetch(`${api.healthUrl}/metrics`)).text()
   expect(text).toMatch(/postel_api_emails_total\{app="api"\} 1\n/)
-  expect(text).toMatch(/postel_api_request_seconds_count\{method="GET",route="\/emails\/:id",status="200"/)
+  expect(text).toMatch(
+    /postel_api_request_seconds_count\{app="api",method="GET",route="\/emails\/:id",status="200"\} 1\n/,
+  )
   expect(text).not.toContain(body.id)
   expect(text).not.toContain('bob')
 })
 
 test('a stored message is hinted to its source IP', async () => {
   const payloads: string[] = []
-  const listener = connect(await databaseUrl(), {
+  const listener = connect(api.databaseUrl, {
     name: 'test-listener',
     max: 1,
     onnotify: (_channel, payload) => payloads.push(payload),
@@ -50,16 +52,10 @@ test('a stored message is hinted to its source IP', async () => {
   }
 })
 
-async function databaseUrl(): Promise<string> {
-  const [row] = await api.sql`select current_database() as name`
-  const url = new URL(process.env.POSTEL_TEST_SERVER_URL!)
-  url.pathname = `/${row!.name}`
-  return url.href
-}
-
 describe('the documentation', () => {
   test('openapi.json is OpenAPI 3.1 and describes each route', async () => {
-    const document = await (await fetch(`${api.url}/openapi.json`)).json()
+    // biome-ignore lint/suspicious/noExplicitAny: looked into below
+    const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as any
     expect(document).toMatchObject({ openapi: '3.1.0', servers: [{ url: 'http://localhost:3000' }] })
     expect(Object.keys(document.paths)).toEqual([
       '/emails',
@@ -111,8 +107,22 @@ describe('without a database', () => {
 test('stopping answers what has begun and may be asked for twice', async () => {
   const own = await startApi()
   const { key } = await own.tenant('example.test')
-  const sending = own.call('POST', '/emails', { key, body: email })
-  await sending
-  await Promise.all([own.stop(), own.stop()])
+  let sending: Promise<Reply> | undefined
+  let stopping: Promise<unknown> | undefined
+  await own.sql.begin(async (tx) => {
+    await tx`lock table postel.messages in access exclusive mode`
+    sending = own.call('POST', '/emails', { key, body: email })
+    const deadline = Date.now() + 5_000
+    let waiting = 0
+    while (waiting === 0 && Date.now() < deadline) {
+      const [row] = await tx`
+        select count(*)::int as waiting from pg_locks
+        where not granted and relation = 'postel.messages'::regclass`
+      waiting = row!.waiting
+    }
+    stopping = Promise.all([own.stop(), own.stop()])
+  })
+  expect((await sending!).status).toBe(200)
+  await stopping
   await expect(fetch(`${own.url}/livez`)).rejects.toThrow()
 })

@@ -18,7 +18,15 @@ export async function prepareDatabase(
   secrets: Secrets,
   addresses: readonly string[],
 ): Promise<Principal | undefined> {
-  await migrate(url)
+  await migrate(url).catch((error) => {
+    const { host, pathname } = new URL(url)
+    throw new Error(
+      `The database ${pathname.slice(1)} at ${host} cannot be prepared: ${error.message || error.code}`,
+      {
+        cause: error,
+      },
+    )
+  })
   const sql = connect(url, { name: 'postel-standalone', max: 1 })
   try {
     await bootstrap(sql, {

@@ -1,17 +1,12 @@
 /** Runs SQL as `psql -c` does, for machines without psql. */
 import type { Writable } from 'node:stream'
-import postgres from 'postgres'
-import { type Column, formatTable } from './table.ts'
+import pg from 'pg'
+import { formatTable } from './table.ts'
 
-/** A result as postgres.js gives it with `.raw()`. */
-type RawResult = readonly (readonly (Buffer | null)[])[] & {
-  command: string | null
-  count: number | null
-  columns?: readonly { name: string; type: number }[]
-}
-
-const tagsWithoutCount = /^(?!INSERT|UPDATE|DELETE|MERGE|SELECT|MOVE|FETCH|COPY)/
+const counted = new Set(['UPDATE', 'DELETE', 'MERGE', 'SELECT', 'COPY'])
 const numericTypes = new Set([20, 21, 23, 26, 700, 701, 790, 1700])
+/** Values as the server writes them. */
+const asText = { getTypeParser: () => (value: string) => value }
 
 /**
  * Runs the statements in turn, each text in one transaction, and writes what psql would: tables and command tags to `out`, notices and
@@ -23,56 +18,51 @@ export async function runStatements(
   out: Writable,
   err: Writable,
 ): Promise<number> {
-  const sql = postgres(url, {
-    max: 1,
-    connect_timeout: 10,
-    fetch_types: false,
-    connection: { application_name: 'postel-psql' },
-    onnotice: (notice) => err.write(describe(notice)),
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'postel-psql',
+    connectionTimeoutMillis: 10_000,
   })
+  client.on('notice', (notice) => err.write(describe(notice)))
+  // A lost connection is told by the query that it breaks
+  client.on('error', () => {})
   try {
-    for (const statement of statements) {
-      if (statement.trim().startsWith('\\')) {
-        err.write(`${statement}: commands with a backslash need psql, which is not installed.\n`)
+    await client.connect()
+    for (const text of statements) {
+      if (text.trim().startsWith('\\')) {
+        err.write(`${text}: commands with a backslash need psql, which is not installed.\n`)
         return 1
       }
-      for (const result of resultsOf(await sql.unsafe(statement).raw())) out.write(formatResult(result))
+      const answer = await client.query<string[]>({ text, rowMode: 'array', types: asText })
+      // A text with several statements gives an array
+      for (const result of [answer].flat()) out.write(formatResult(result))
     }
     return 0
   } catch (error) {
-    err.write(describe(error as Record<string, unknown>))
+    err.write(describe(error as Problem))
     return 1
   } finally {
-    await sql.end({ timeout: 5 })
+    await client.end()
   }
 }
 
-/** Text with several statements gives an array of results, a single one its result, which is an array too. */
-function resultsOf(answer: unknown): RawResult[] {
-  const results = answer as RawResult | RawResult[]
-  return 'command' in results && results.command !== undefined
-    ? [results as RawResult]
-    : (results as RawResult[])
-}
-
-function formatResult(result: RawResult): string {
-  const { command, count, columns } = result
-  if (columns && columns.length > 0) {
-    const heads: Column[] = columns.map(({ name, type }) => ({ name, alignRight: numericTypes.has(type) }))
+function formatResult({ command, rowCount, fields, rows }: pg.QueryArrayResult<(string | null)[]>): string {
+  if (fields.length > 0)
     return formatTable(
-      heads,
-      result.map((row) => row.map((value) => value?.toString('utf8') ?? '')),
+      fields.map(({ name, dataTypeID }) => ({ name, alignRight: numericTypes.has(dataTypeID) })),
+      rows.map((row) => row.map((value) => value ?? '')),
     )
-  }
   if (!command) return ''
-  if (tagsWithoutCount.test(command)) return `${command}\n`
-  return command === 'INSERT' ? `INSERT 0 ${count ?? 0}\n` : `${command} ${count ?? 0}\n`
+  if (command === 'INSERT') return `INSERT 0 ${rowCount ?? 0}\n`
+  return counted.has(command) ? `${command} ${rowCount ?? 0}\n` : `${command}\n`
 }
+
+type Problem = { [field in 'severity' | 'message' | 'detail' | 'hint']?: string | undefined }
 
 /** `ERROR:  message`, and DETAIL and HINT where there are any, as psql has it. Faults of the connection have a message only. */
-function describe(problem: Record<string, unknown>): string {
-  const { severity, message, detail, hint } = problem
-  const lines = [`${severity ?? 'ERROR'}:  ${message}`]
+function describe(problem: Problem): string {
+  const { severity = 'ERROR', message, detail, hint } = problem
+  const lines = [`${severity}:  ${message}`]
   if (detail) lines.push(`DETAIL:  ${detail}`)
   if (hint) lines.push(`HINT:  ${hint}`)
   return `${lines.join('\n')}\n`

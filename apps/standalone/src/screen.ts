@@ -43,11 +43,11 @@ Postel is running (${modes[config.DELIVERY_MODE]}).
 
 Send by REST:
 
-  curl ${api}/emails ${curlAuth} -H 'Content-Type: application/json' -d '${email('Hello over REST')}'
+  curl -sS ${api}/emails ${curlAuth} -H 'Content-Type: application/json' -d '${email('Hello over REST')}'
 
 Send by SMTP:
 
-  printf '${headers}\\r\\nIt works.\\r\\n' | curl --url smtp://127.0.0.1:${ports.submission} --ssl-reqd -k --user any:${apiKey} --mail-from ${from} --mail-rcpt ${to} -T -
+  printf '${headers}\\r\\nIt works.\\r\\n' | curl -sS --url smtp://127.0.0.1:${ports.submission} --ssl-reqd -k --user any:${apiKey} --mail-from ${from} --mail-rcpt ${to} -T -
   swaks --server 127.0.0.1:${ports.submission} -tls -au any -ap ${apiKey} -f ${from} -t ${to}
 
 Send from psql:
@@ -56,7 +56,7 @@ Send from psql:
 
 See ${sandbox ? 'what arrived' : 'what became of it'}:
 
-  ${sandbox ? `curl ${api}/sandbox/messages` : `curl ${curlAuth} ${api}/emails`}
+  ${sandbox ? `curl -sS ${api}/sandbox/messages` : `curl -sS ${curlAuth} ${api}/emails`}
   ${psql} -c "table postel.recent_failures"
 
 Ctrl-C stops it.

@@ -23,7 +23,9 @@ export class RetrySchedule {
     if (this.#known.size > knownMax) this.#known.clear()
     for (const at of fresh) this.#known.add(Math.ceil(at.getTime() / 10_000))
     try {
-      await this.#sql`select postel.schedule_release(${fresh}::timestamptz[])`
+      // As texts: postgres.js would type an array of Dates as one timestamp
+      const moments = fresh.map((at) => at.toISOString())
+      await this.#sql`select postel.schedule_release(${moments}::text[]::timestamptz[])`
     } catch (error) {
       this.#onError(error)
     }

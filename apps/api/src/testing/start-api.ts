@@ -34,6 +34,7 @@ export type Reply = { status: number; body: any; headers: Headers }
 export type TestApi = {
   url: string
   healthUrl: string
+  databaseUrl: string
   sql: Sql
   /** An organization with a project, two keys and these verified domains. */
   tenant(...domains: string[]): Promise<Tenant>
@@ -58,6 +59,7 @@ export async function startApi(changes: Partial<ApiConfig> = {}): Promise<TestAp
   return {
     url,
     healthUrl: `http://127.0.0.1:${service.ports.health}`,
+    databaseUrl: database.url,
     sql,
     tenant: (...domains) => makeTenant(sql, domains),
     call: (method, path, options) => call(url, method, path, options),
