@@ -3,9 +3,13 @@
 -- first; only when none is held does mail go to IPs that wait for a holder. No row: the pool has no usable IP.
 create or replace function postel.usable_ips(p_projects uuid[], p_now timestamptz default now())
 returns table (project_id uuid, ips integer[], bounds double precision[], total double precision, reason text)
-language sql stable
+-- plpgsql, because it keeps its plan; a SQL function would plan anew at each call
+language plpgsql stable
 rows 1
 as $$
+#variable_conflict use_column
+begin
+  return query
   select
     c.project_id,
     array_agg(c.id order by c.id),
@@ -36,6 +40,7 @@ as $$
     ) as u
     where u.held = u.any_held
   ) as c
-  group by c.project_id
+  group by c.project_id;
+end
 $$;
 comment on function postel.usable_ips(uuid[], timestamptz) is 'Which source IPs new mail of these projects may get.';
