@@ -28,6 +28,9 @@ begin
       if v_table = 'deliveries' then
         -- each row is updated in place as its state changes: room for HOT
         execute format('alter table postel.%I set (fillfactor = 75)', v_name);
+      elsif v_table = 'message_bodies' then
+        -- what fits into a page stays in it: half the work of cutting a 4 KiB body into TOAST chunks
+        execute format('alter table postel.%I set (toast_tuple_target = 8160)', v_name);
       end if;
       execute format(
         'alter table postel.%I attach partition postel.%I for values from (%L) to (%L)',

@@ -50,7 +50,7 @@ begin
   results as materialized (
     select
       g.message_id, g.organization_id, g.project_id, g.ip_id, g.priority, g.attempts + 1 as attempt, g.lost_holders,
-      g.size_bytes,
+      g.size_bytes, g.expires_at,
       g.domain, g.numbers, g.recipients,
       i.at, i.ms, i.mx, i.addr, i.tls, i.doubt, i.after,
       r.number, r.outcome, r.code, r.enhanced, r.category, r.reply
@@ -61,11 +61,11 @@ begin
   ),
   deferrals as materialized (
     select
-      r.message_id, r.organization_id, r.project_id, r.ip_id, r.priority, r.attempt, r.lost_holders, r.size_bytes, r.domain,
-      m.expires_at <= p_now as expired,
+      r.message_id, r.organization_id, r.project_id, r.ip_id, r.priority, r.attempt, r.lost_holders, r.size_bytes, r.expires_at, r.domain,
+      r.expires_at <= p_now as expired,
       -- the last try comes no later than the expiry, rather than never
       least(
-        m.expires_at,
+        r.expires_at,
         p_now + greatest(
           postel.retry_delay(p.retry_schedule_seconds, r.attempt),
           make_interval(secs => max(coalesce(r.after, 0)))
@@ -75,20 +75,19 @@ begin
       array_agg(r.recipients[array_position(r.numbers, r.number)] order by r.number) as recipients,
       (array_agg(r.reply order by r.number))[1] as reply
     from results r
-    join postel.messages m on m.id = r.message_id
     join postel.projects p on p.id = r.project_id
     where r.outcome = 'deferred'
     group by
       r.message_id, r.organization_id, r.project_id, r.ip_id, r.priority, r.attempt, r.lost_holders, r.size_bytes, r.domain,
-      m.expires_at, p.retry_schedule_seconds
+      r.expires_at, p.retry_schedule_seconds
   ),
   postponed as (
     insert into postel.waiting (
-      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id,
+      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id,
       domain, numbers, recipients
     )
     select
-      'deferred', f.not_before, coalesce(f.reply, 'deferred'), f.ip_id, f.priority, f.attempt, f.lost_holders, f.size_bytes,
+      'deferred', f.not_before, coalesce(f.reply, 'deferred'), f.ip_id, f.priority, f.attempt, f.lost_holders, f.size_bytes, f.expires_at,
       f.message_id, f.organization_id, f.project_id, f.domain, f.numbers, f.recipients
     from deferrals f
     where not f.expired

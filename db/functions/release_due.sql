@@ -41,11 +41,11 @@ begin
   ),
   queued as (
     insert into postel.queue (
-      ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id, queued_at, domain, numbers,
+      ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id, queued_at, domain, numbers,
       recipients
     )
     select
-      p.new_ip_id, p.priority, p.attempts, p.lost_holders, p.size_bytes, p.message_id, p.organization_id, p.project_id, p_now,
+      p.new_ip_id, p.priority, p.attempts, p.lost_holders, p.size_bytes, p.expires_at, p.message_id, p.organization_id, p.project_id, p_now,
       p.domain, p.numbers, p.recipients
     from placed p
     where p.new_ip_id is not null
@@ -54,12 +54,12 @@ begin
   ),
   postponed as (
     insert into postel.waiting (
-      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id,
+      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id,
       domain, numbers, recipients
     )
     select
       'deferred', p_now + interval '60 s', 'no usable IP in the project''s pool', null, p.priority, p.attempts,
-      p.lost_holders, p.size_bytes, p.message_id, p.organization_id, p.project_id, p.domain, p.numbers, p.recipients
+      p.lost_holders, p.size_bytes, p.expires_at, p.message_id, p.organization_id, p.project_id, p.domain, p.numbers, p.recipients
     from placed p
     where p.new_ip_id is null
   ),

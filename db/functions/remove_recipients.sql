@@ -15,11 +15,11 @@ as $$
   ),
   requeued as (
     insert into postel.queue (
-      ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id, queued_at, domain, numbers,
+      ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id, queued_at, domain, numbers,
       recipients
     )
     select
-      u.ip_id, u.priority, u.attempts, u.lost_holders, u.size_bytes, u.message_id, u.organization_id, u.project_id, u.queued_at,
+      u.ip_id, u.priority, u.attempts, u.lost_holders, u.size_bytes, u.expires_at, u.message_id, u.organization_id, u.project_id, u.queued_at,
       u.domain, k.numbers, k.recipients
     from unqueued u
     cross join lateral (
@@ -30,11 +30,11 @@ as $$
     where k.numbers is not null
   )
   insert into postel.waiting (
-    state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id, domain,
+    state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id, domain,
     numbers, recipients
   )
   select
-    u.state, u.not_before, u.reason, u.ip_id, u.priority, u.attempts, u.lost_holders, u.size_bytes, u.message_id, u.organization_id,
+    u.state, u.not_before, u.reason, u.ip_id, u.priority, u.attempts, u.lost_holders, u.size_bytes, u.expires_at, u.message_id, u.organization_id,
     u.project_id, u.domain, k.numbers, k.recipients
   from unwaiting u
   cross join lateral (

@@ -34,8 +34,14 @@ begin
       org, prj, src, efrom, sdom, mid, hfrom, subj, size, off, len, enc, det, prio, send_at, rcpt, rdom, position
     )
   ),
-  pools as materialized (
-    select * from postel.usable_ips(array(select distinct input.prj from input), p_now)
+  -- Which project's pool, until when, and which IPs: once per message
+  planned as materialized (
+    select
+      i.*, u.ips, u.bounds, u.total, u.reason,
+      greatest(coalesce(i.send_at, p_now), p_now) + make_interval(secs => p.expire_after_seconds) as expires_at
+    from input i
+    join postel.projects p on p.id = i.prj and p.organization_id = i.org
+    left join postel.usable_ips(array(select distinct input.prj from input), p_now) as u on u.project_id = i.prj
   ),
   stored_messages as (
     insert into postel.messages (
@@ -43,36 +49,30 @@ begin
       envelope_from, signing_domain, message_id_header, header_from, subject, details
     )
     select
-      i.id, p_now,
-      greatest(coalesce(i.send_at, p_now), p_now) + make_interval(secs => p.expire_after_seconds),
-      i.org, i.prj, i.size, cardinality(i.rcpt), i.src, i.efrom, i.sdom, i.mid, i.hfrom, i.subj, i.det
-    from input i
-    join postel.projects p on p.id = i.prj and p.organization_id = i.org
-    returning 1
+      l.id, p_now, l.expires_at, l.org, l.prj, l.size, cardinality(l.rcpt), l.src, l.efrom, l.sdom, l.mid, l.hfrom,
+      l.subj, l.det
+    from planned l
   ),
   stored_bodies as (
     insert into postel.message_bodies (message_id, encoding, body)
-    select i.id, i.enc, substring(p_bodies from i.off for i.len)
-    from input i
-  ),
-  groups as materialized (
-    select
-      i.id, i.org, i.prj, i.prio, i.send_at, i.size, i.rcpt, i.rdom, d.domain, u.reason,
-      u.ips[1 + width_bucket(random() * u.total, u.bounds)] as ip_id
-    from input i
-    cross join lateral (select distinct unnest(i.rdom) as domain) as d
-    left join pools u on u.project_id = i.prj
+    select l.id, l.enc, substring(p_bodies from l.off for l.len)
+    from planned l
   ),
   recipients as materialized (
     select
-      g.id, g.org, g.prj, g.prio, g.send_at, g.size, g.domain, g.ip_id, g.reason, r.address, r.number::smallint as number,
+      l.id, l.org, l.prj, l.prio, l.send_at, l.size, l.expires_at, l.reason,
+      r.address, r.domain, r.number::smallint as number,
+      -- a draw that falls the same for all recipients of one domain
+      l.ips[1 + width_bucket(
+        (hashtextextended(r.domain, uuid_hash_extended(l.id, 0)) & 2147483647) / 2147483648.0::double precision * l.total,
+        l.bounds
+      )] as ip_id,
       exists (
         select from postel.suppressions s
-        where s.organization_id = g.org and s.address = lower(r.address)
+        where s.organization_id = l.org and s.address = lower(r.address)
       ) as suppressed
-    from groups g
-    cross join lateral unnest(g.rcpt, g.rdom) with ordinality as r (address, domain, number)
-    where r.domain = g.domain
+    from planned l
+    cross join lateral unnest(l.rcpt, l.rdom) with ordinality as r (address, domain, number)
   ),
   stored_deliveries as (
     insert into postel.deliveries (
@@ -91,19 +91,19 @@ begin
   ),
   sendable as materialized (
     select
-      r.id, r.org, r.prj, r.prio, r.send_at, r.size, r.domain, r.ip_id,
+      r.id, r.org, r.prj, r.prio, r.send_at, r.size, r.expires_at, r.domain, r.ip_id,
       array_agg(r.number order by r.number) as numbers,
       array_agg(r.address order by r.number) as addresses
     from recipients r
     where not r.suppressed
-    group by r.id, r.org, r.prj, r.prio, r.send_at, r.size, r.domain, r.ip_id
+    group by r.id, r.org, r.prj, r.prio, r.send_at, r.size, r.expires_at, r.domain, r.ip_id
   ),
   queued as (
     insert into postel.queue (
-      ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id, queued_at, domain, numbers,
+      ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id, queued_at, domain, numbers,
       recipients
     )
-    select s.ip_id, s.prio, 0, 0, s.size, s.id, s.org, s.prj, p_now, s.domain, s.numbers, s.addresses
+    select s.ip_id, s.prio, 0, 0, s.size, s.expires_at, s.id, s.org, s.prj, p_now, s.domain, s.numbers, s.addresses
     from sendable s
     where s.ip_id is not null and (s.send_at is null or s.send_at <= p_now)
     order by s.id, s.domain
@@ -111,14 +111,14 @@ begin
   ),
   postponed as (
     insert into postel.waiting (
-      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id,
+      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id,
       domain, numbers, recipients
     )
     select
       case when s.send_at > p_now then 'scheduled' else 'deferred' end,
       case when s.send_at > p_now then s.send_at else p_now + interval '60 s' end,
       case when s.send_at > p_now then 'scheduled by the sender' else 'no usable IP in the project''s pool' end,
-      s.ip_id, s.prio, 0, 0, s.size, s.id, s.org, s.prj, s.domain, s.numbers, s.addresses
+      s.ip_id, s.prio, 0, 0, s.size, s.expires_at, s.id, s.org, s.prj, s.domain, s.numbers, s.addresses
     from sendable s
     where s.ip_id is null or s.send_at > p_now
     returning not_before
@@ -137,7 +137,7 @@ begin
     (select array_agg(distinct q.ip_id) from queued q),
     (select array_agg(distinct w.not_before) from postponed w)
   into message_ids, ip_ids, due
-  where (select count(*) from stored_messages) = (select count(*) from input);
+  where (select count(*) from planned) = (select count(*) from input);
 
   if message_ids is null then
     raise exception 'a message names a project that its organization does not have'

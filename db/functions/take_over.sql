@@ -37,13 +37,13 @@ begin
   ),
   postponed as (
     insert into postel.waiting (
-      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id, project_id,
+      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id,
       domain, numbers, recipients
     )
     select
       case when v.poisonous then 'held' else 'deferred' end,
       p_now + postel.retry_delay(v.schedule, v.attempts + 1),
-      v.verdict, v.ip_id, v.priority, v.attempts + 1, v.lost_holders + 1, v.size_bytes, v.message_id, v.organization_id,
+      v.verdict, v.ip_id, v.priority, v.attempts + 1, v.lost_holders + 1, v.size_bytes, v.expires_at, v.message_id, v.organization_id,
       v.project_id, v.domain, v.numbers, v.recipients
     from verdicts v
   ),

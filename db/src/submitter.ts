@@ -55,10 +55,13 @@ export type OnceOutcome = { outcome: 'stored' | 'repeated'; ids: string[] } | { 
 
 const batchMessagesMax = 200
 const batchBytesMax = 8 * 1024 * 1024
+/** A further writer starts only on a batch of this size: a statement costs as much as ten messages in it. */
+const secondWriterMessages = 32
+const secondWriterBytes = 512 * 1024
 /** Bodies that wait for a writer; beyond it new ones are refused rather than held in memory. */
 const pendingBytesMax = 256 * 1024 * 1024
-/** Shorter bodies are not worth the call. */
-const compressFromBytes = 1024
+/** Shorter bodies fit into a page of Postgres as they are; compressing them would cost more CPU than it saves. */
+const compressFromBytes = 7_900
 
 const submitBatch = {
   name: 'submit_batch',
@@ -161,6 +164,8 @@ export class Submitter {
 
   #next(): void {
     while (this.#pending.length > 0 && this.#idle.length > 0) {
+      const first = this.#idle.length === this.#writers.length
+      if (!first && this.#pending.length < secondWriterMessages && this.#pendingBytes < secondWriterBytes) return
       const writer = this.#idle.pop()!
       const batch = this.#take()
       const work = this.#write(writer, batch).finally(() => {

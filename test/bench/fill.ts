@@ -48,12 +48,12 @@ export async function fillQueue(postel: Postel, count: number): Promise<void> {
 export async function fillWaiting(postel: Postel, count: number): Promise<void> {
   await postel.sql`
     insert into postel.waiting (
-      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, message_id, organization_id,
-      project_id, domain, numbers, recipients
+      state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id,
+      organization_id, project_id, domain, numbers, recipients
     )
     select
       'deferred', now() + interval '1 day' + n * interval '10 ms', '451 4.7.1 Try again later', a.id, 50, 1, 0, 4096,
-      postel.uuid_v7(), p.organization_id, p.id, 'r' || n % 100 || '.test', '{1}',
+      now() + interval '3 days', postel.uuid_v7(), p.organization_id, p.id, 'r' || n % 100 || '.test', '{1}',
       array['b' || n || '@r' || n % 100 || '.test']
     from generate_series(1, ${count}::integer) as n
     cross join (select id from postel.ip_addresses limit 1) as a

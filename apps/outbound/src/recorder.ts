@@ -5,6 +5,9 @@ import { backoffMs, pause } from '@postel/runtime/backoff'
 import type { OutboundEvents } from './events.ts'
 
 const batchMax = 200
+/** A statement costs as much as ten outcomes in it: under load, let a small batch grow for a moment. */
+const smallBatch = 40
+const growMs = 6
 
 export type RecorderOptions = {
   queries: OutboundQueries
@@ -46,7 +49,8 @@ export class Recorder {
   async #write(): Promise<void> {
     // Let what ends in this turn of the event loop join the batch
     await new Promise(setImmediate)
-    while (this.#pending.length > 0 && !this.#aborted.signal.aborted) {
+    for (let first = true; this.#pending.length > 0 && !this.#aborted.signal.aborted; first = false) {
+      if (!first && this.#pending.length < smallBatch) await pause(growMs, this.#aborted.signal)
       const batch = this.#pending.splice(0, batchMax)
       this.#inBatch = batch.length
       await this.#record(batch)

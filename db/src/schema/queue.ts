@@ -17,6 +17,8 @@ export const queue = postel.table(
     lostHolders: smallint().notNull(),
     /** Of the MIME message, so that what is loaded at once can be bounded. */
     sizeBytes: integer().notNull(),
+    /** messages.expires_at, so that a deferral need not look it up. */
+    expiresAt: instant().notNull(),
     messageId: uuid().notNull(),
     organizationId: uuid().notNull(),
     projectId: uuid().notNull(),
