@@ -10,10 +10,13 @@
 -- Recipients with 4yz move to waiting with the project's back-off, or expire when the message is too old. Where the row
 -- is not in the queue any more (an operator held it, another holder took over) a final result still counts: it takes
 -- the recipient out of whatever row it is in now. A recipient that is already final stays as it is.
+-- p_from and p_to bound the message ids, so that only their day's partitions are opened.
 -- Returns when the deferred rows become due, and the events made, for the live tail.
 create or replace function postel.record_outcomes(
   p_outcomes json,
   p_now timestamptz default clock_timestamp(),
+  p_from uuid default '00000000-0000-0000-0000-000000000000',
+  p_to uuid default 'ffffffff-ffff-ffff-ffff-ffffffffffff',
   out due timestamptz[],
   out events json
 )
@@ -26,15 +29,9 @@ set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_from uuid;
-  v_to uuid;
   v_rows integer;
   v_gone integer;
 begin
-  -- as text, because PostgreSQL 15 to 17 have no min(uuid); the order is the same
-  select min(o.m), max(o.m), count(*) into v_from, v_to, v_rows
-  from json_to_recordset(p_outcomes) as o (m text);
-
   with input as materialized (
     select o.* from json_to_recordset(p_outcomes) as o (
       id bigint, ip integer, m uuid, at double precision, ms integer, mx text, addr inet, tls text, doubt boolean,
@@ -45,18 +42,16 @@ begin
     delete from postel.queue q
     using input i
     where q.ip_id = i.ip and q.id = i.id
-    returning q.*
+    returning q.*, i.at, i.ms, i.mx, i.addr, i.tls, i.doubt, i.after, i.n, i.o, i.c, i.e, i.k, i.t
   ),
   results as materialized (
     select
       g.message_id, g.organization_id, g.project_id, g.ip_id, g.priority, g.attempts + 1 as attempt, g.lost_holders,
-      g.size_bytes, g.expires_at,
-      g.domain, g.numbers, g.recipients,
-      i.at, i.ms, i.mx, i.addr, i.tls, i.doubt, i.after,
+      g.size_bytes, g.expires_at, g.domain, g.numbers, g.recipients,
+      g.at, g.ms, g.mx, g.addr, g.tls, g.doubt, g.after,
       r.number, r.outcome, r.code, r.enhanced, r.category, r.reply
     from gone g
-    join input i on i.ip = g.ip_id and i.id = g.id
-    cross join lateral unnest(i.n, i.o, i.c, i.e, i.k, i.t)
+    cross join lateral unnest(g.n, g.o, g.c, g.e, g.k, g.t)
       as r (number, outcome, code, enhanced, category, reply)
   ),
   deferrals as materialized (
@@ -116,7 +111,7 @@ begin
       last_reply = r.reply
     from results r
     where d.message_id = r.message_id and d.number = r.number
-      and d.message_id between v_from and v_to
+      and d.message_id between p_from and p_to
       and d.state not in ('delivered', 'bounced', 'expired', 'cancelled', 'suppressed')
     returning r.organization_id, d.message_id, d.number, d.state
   ),
@@ -134,8 +129,9 @@ begin
       ))
       from recorded e
     ),
+    (select count(*) from input),
     (select count(*) from gone)
-  into due, events, v_gone;
+  into due, events, v_rows, v_gone;
 
   if v_gone < v_rows then
     events := (
@@ -149,5 +145,5 @@ begin
   end if;
 end
 $$;
-comment on function postel.record_outcomes(json, timestamptz) is
+comment on function postel.record_outcomes(json, timestamptz, uuid, uuid) is
   'Records what became of queue rows that were tried; outbound calls it with each batch of results.';

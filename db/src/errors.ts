@@ -8,13 +8,16 @@
 export type DatabaseFault = 'data' | 'full' | 'unavailable'
 
 const fullStates = new Set(['53100', '53200', '54023'])
+const checkViolation = '23514'
 
 /** Classifies anything thrown by postgres.js or pg. What is not known is `unavailable`, the safe default for mail. */
 export function databaseFault(error: unknown): DatabaseFault {
   const state = sqlState(error)
   if (state === undefined) return 'unavailable'
   if (fullStates.has(state)) return 'full'
-  // 22 data exception, 23 integrity, 42 syntax or access (a wrong type in our input), 54 a limit exceeded, P0 raised
+  // A row without a partition for its day breaks no named constraint: nothing is wrong with the input
+  if (state === checkViolation && !constraintOf(error)) return 'unavailable'
+  // 22 data exception, 23 integrity, 54 a limit exceeded, P0 raised
   if (/^(22|23|54|P0)/.test(state)) return 'data'
   return 'unavailable'
 }
@@ -24,4 +27,10 @@ export function sqlState(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
   const code = error.code
   return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && 'severity' in error ? code : undefined
+}
+
+/** The name of the constraint that was broken; pg and postgres.js call the field differently. */
+function constraintOf(error: unknown): string | undefined {
+  const { constraint, constraint_name } = error as { constraint?: string; constraint_name?: string }
+  return constraint ?? constraint_name
 }

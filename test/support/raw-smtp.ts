@@ -72,6 +72,12 @@ export class RawSmtp {
     }
   }
 
+  /** Resolves when what was written has left, in a segment of its own, and the server has had a turn to read it. */
+  async drained(): Promise<void> {
+    await new Promise<void>((resolve) => this.#socket.write('', () => resolve()))
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+  }
+
   /** Says EHLO; gives the extensions. */
   async ehlo(name = 'client.test'): Promise<string[]> {
     const text = await this.say(`EHLO ${name}`, 250)
@@ -83,6 +89,13 @@ export class RawSmtp {
     this.write(`STARTTLS\r\n${behind}`)
     await this.expect(220, 'STARTTLS')
     await this.#secure()
+  }
+
+  /** MAIL, RCPT and DATA, up to 354. */
+  async startData(to = 'reader@dest.test', from = 'sender@example.test'): Promise<void> {
+    await this.say(`MAIL FROM:<${from}>`, 250)
+    await this.say(`RCPT TO:<${to}>`, 250)
+    await this.say('DATA', 354)
   }
 
   authPlain(password: string, user = 'user'): Promise<number> {

@@ -58,8 +58,8 @@ function verdict(
   category: string | null,
   text: string,
 ): Verdict {
-  // NUL cannot be stored, other control characters must not reach a terminal or a log
-  const reply = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim().slice(0, 1000)
+  // NUL and half a surrogate pair cannot be stored, other control characters must not reach a terminal or a log
+  const reply = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim().slice(0, 1000).toWellFormed()
   return { outcome, code, enhancedCode: enhanced ?? null, category, reply }
 }
 

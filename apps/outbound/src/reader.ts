@@ -9,7 +9,7 @@ import type { Lanes } from './lanes.ts'
 
 const readLimit = 1_000
 /** Ids that batches in commit at the same moment may lie apart. */
-const overlapIds = 400
+const overlapIds = 128
 const lookBackIds = 20_000
 const lookBackEveryMs = 1_000
 const compareEveryMs = 60_000

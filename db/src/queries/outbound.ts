@@ -258,6 +258,7 @@ export class OutboundQueries {
   /** Records what became of rows; see postel.record_outcomes. Rejects when the database did not commit it. */
   async record(outcomes: readonly Outcome[]): Promise<{ due: Date[]; events: string[] }> {
     const now = performance.now()
+    const messageIds = outcomes.map((outcome) => outcome.messageId).sort()
     const json = JSON.stringify(
       outcomes.map((outcome) => ({
         id: outcome.id,
@@ -279,7 +280,10 @@ export class OutboundQueries {
       })),
     )
     const [row] = await this.#record<{ due: Date[] | null; events: unknown[] | null }[]>`
-      select r.due, r.events from postel.record_outcomes(${json}::text::json) as r`
+      select r.due, r.events
+      from postel.record_outcomes(
+        ${json}::text::json, clock_timestamp(), ${messageIds[0]!}, ${messageIds[messageIds.length - 1]!}
+      ) as r`
     return { due: row!.due ?? [], events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
   }
 
