@@ -4,13 +4,7 @@ create or replace function postel.expired_partitions(p_retention_days integer, p
 returns table (parent text, partition text)
 language sql stable
 as $$
-  with live as (
-    select least(
-      (select q.message_id from postel.queue q order by q.message_id limit 1),
-      (select w.message_id from postel.waiting w order by w.message_id limit 1)
-    ) as oldest
-  ),
-  partitions as (
+  with partitions as (
     select p.relname::text as parent, c.relname::text as partition, to_date(right(c.relname, 8), 'YYYYMMDD') as day
     from pg_inherits i
     join pg_class p on p.oid = i.inhparent
@@ -18,15 +12,17 @@ as $$
     join pg_namespace n on n.oid = p.relnamespace
     where n.nspname = 'postel' and p.relkind = 'p' and c.relkind = 'r'
   )
-  select partitions.parent, partitions.partition
-  from partitions
-  cross join live
-  where partitions.day + 1 + p_retention_days <= (p_now at time zone 'utc')::date
-    and (
-      live.oldest is null
-      or live.oldest >= postel.uuid_v7_floor((partitions.day + 1)::timestamp at time zone 'utc')
-    )
-  order by partitions.day, partitions.parent
+  select p.parent, p.partition
+  from partitions p
+  cross join lateral (
+    select
+      postel.uuid_v7_floor(p.day::timestamp at time zone 'utc') as first,
+      postel.uuid_v7_floor((p.day + 1)::timestamp at time zone 'utc') as next
+  ) as ids
+  where p.day + 1 + p_retention_days <= (p_now at time zone 'utc')::date
+    and not exists (select from postel.queue q where q.message_id >= ids.first and q.message_id < ids.next)
+    and not exists (select from postel.waiting w where w.message_id >= ids.first and w.message_id < ids.next)
+  order by p.day, p.parent
 $$;
 comment on function postel.expired_partitions(integer, timestamptz) is
   'Partitions past their retention that hold no live mail; the worker detaches and drops them.';

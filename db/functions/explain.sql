@@ -30,7 +30,7 @@ as $$
       when w.state = 'deferred' then 'due, released within a minute by the worker'
       when q.id is null then 'in no queue: please report this'
       when f.id is not null then null
-      when a.state not in ('active', 'warming') then 'source IP is ' || a.state || coalesce(': ' || a.state_reason, '')
+      when a.state not in ('active', 'warming', 'draining') then 'source IP is ' || a.state || coalesce(': ' || a.state_reason, '')
       when h.ip_id is null then 'no outbound process holds ' || host(a.address)
       when h.expires_at < now() then 'the process that holds ' || host(a.address) || ' has stopped renewing'
       else 'in line behind ' || (

@@ -19,6 +19,7 @@ declare
   v_from record;
   v_project record;
   v_raw text;
+  v_id uuid;
 begin
   select * into v_from from postel.address_parts(sender);
   if pool is not null then
@@ -55,7 +56,10 @@ begin
   end if;
 
   perform set_config('postel.send_at', coalesce(send_at::text, ''), true);
-  return postel.submit_raw(v_from.address, recipients, convert_to(v_raw, 'UTF8'), project);
+  v_id := postel.submit_raw(v_from.address, recipients, convert_to(v_raw, 'UTF8'), project);
+  -- another submission of this transaction has its own time
+  perform set_config('postel.send_at', '', true);
+  return v_id;
 end
 $$;
 comment on function postel.send(text, text[], text, text, text, text, text, timestamptz) is

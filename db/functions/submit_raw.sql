@@ -61,6 +61,9 @@ begin
 
   v_from_header := btrim(regexp_replace(
     (regexp_match(v_headers, '(?:^|\n)from[ \t]*:((?:[^\r\n]|\r\n[ \t])*)', 'i'))[1], E'\r\n', '', 'g'));
+  if v_from_header ~ '<' and v_from_header !~ '^("([^"\\]|\\.)*"|[^"<>,;:@])*<[^<>]*>$' then
+    raise exception 'the From header must hold exactly one mailbox' using errcode = 'invalid_parameter_value';
+  end if;
   select * into v_from from postel.address_parts(v_from_header);
   if sender = '' then
     select ''::text as address, v_from.domain as domain into v_sender;
@@ -72,14 +75,14 @@ begin
     perform postel.sender_project(v_sender.domain, v_project.project_id::text);
   end if;
 
-  select array_agg(a.address order by r.position), array_agg(a.domain order by r.position)
+  select array_agg(r.address order by r.position), array_agg(r.domain order by r.position)
   into v_addresses, v_domains
   from (
-    select distinct on (u.address) u.address, u.position
+    select distinct on (a.address) a.address, a.domain, u.position
     from unnest(recipients) with ordinality as u (address, position)
-    order by u.address, u.position
-  ) as r
-  cross join lateral postel.address_parts(r.address) as a;
+    cross join lateral postel.address_parts(u.address) as a
+    order by a.address, u.position
+  ) as r;
 
   v_headers := regexp_replace(v_headers, '(^|\n)(?:resent-)?bcc[ \t]*:(?:[^\r\n]|\r\n[ \t])*\r\n', '\1', 'gi');
   v_mid := (regexp_match(v_headers, '(?:^|\n)message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[^<>\r\n]*>)', 'i'))[1];

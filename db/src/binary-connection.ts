@@ -41,8 +41,9 @@ type ConnectionLike = {
   attachListeners(stream: NodeJS.ReadableStream): void
 }
 
-const BaseConnection = (pg as unknown as { Connection: new (config: { keepAlive: boolean }) => ConnectionLike })
-  .Connection
+const BaseConnection = (
+  pg as unknown as { Connection: new (config: { keepAlive: boolean }) => ConnectionLike }
+).Connection
 
 /** A pg connection whose rows keep their bytes. */
 export class BinaryConnection extends BaseConnection {

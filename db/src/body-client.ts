@@ -58,7 +58,11 @@ export class BodyClient {
     })
     try {
       const result = await Promise.race([
-        client.query<Row>({ ...statement, values, ...(options.binary && { binary: true }) } as pg.QueryConfig),
+        client.query<Row>({
+          ...statement,
+          values,
+          ...(options.binary && { binary: true }),
+        } as pg.QueryConfig),
         deadline,
       ])
       return result.rows

@@ -35,7 +35,10 @@ export function newApiKey(): string {
  * Adds what is missing and changes nothing that is there, so it may run at every start. Returns the API key when it
  * was given or has just been made; a key made earlier is known only by its hash.
  */
-export async function bootstrap(sql: Sql, options: BootstrapOptions): Promise<{ apiKey: string | undefined }> {
+export async function bootstrap(
+  sql: Sql,
+  options: BootstrapOptions,
+): Promise<{ apiKey: string | undefined }> {
   return sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(hashtext('postel.bootstrap'))`
     await tx`

@@ -9,7 +9,11 @@ test.each([
   ['a value that is too big', fromPostgres('22003'), 'data'],
   ['a project of somebody else', fromPostgres('23503'), 'data'],
   ['a raised exception', fromPostgres('P0001'), 'data'],
-  ['a broken check, from postgres.js', fromPostgres('23514', { constraint_name: 'messages_source_valid' }), 'data'],
+  [
+    'a broken check, from postgres.js',
+    fromPostgres('23514', { constraint_name: 'messages_source_valid' }),
+    'data',
+  ],
   ['a broken check, from pg', fromPostgres('23514', { constraint: 'messages_source_valid' }), 'data'],
   ['no partition for the day', fromPostgres('23514'), 'unavailable'],
   ['a full disk', fromPostgres('53100'), 'full'],

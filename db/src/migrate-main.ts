@@ -1,7 +1,12 @@
 /** `npm run db:migrate`: migrates the database at DATABASE_DIRECT_URL (or DATABASE_URL) and applies BOOTSTRAP_*. */
 import { readEnv } from '@postel/runtime/env'
 import { createSecretBox } from '@postel/runtime/secret-box'
-import { bootstrapSettings, databaseSettings, deliveryModeSetting, secretSetting } from '@postel/runtime/settings'
+import {
+  bootstrapSettings,
+  databaseSettings,
+  deliveryModeSetting,
+  secretSetting,
+} from '@postel/runtime/settings'
 import { z } from 'zod'
 import { bootstrap } from './bootstrap.ts'
 import { connect } from './client.ts'

@@ -169,7 +169,11 @@ describe('what cannot leave yet waits', () => {
   test('but not mail scheduled for a moment that has passed', async () => {
     const tenant = await makeTenant(sql)
     const id = await submitOne(sql, tenant, { sendAt: new Date(Date.now() - 1000) })
-    expect(await stateOf(sql, id)).toMatchObject({ deliveries: ['1 queued'], queue: ['dest.test 1'], waiting: [] })
+    expect(await stateOf(sql, id)).toMatchObject({
+      deliveries: ['1 queued'],
+      queue: ['dest.test 1'],
+      waiting: [],
+    })
   })
 
   test.each([
@@ -185,7 +189,10 @@ describe('what cannot leave yet waits', () => {
     const stored = await submitBatch(sql, tenant, [{}], now)
     expect(stored).toMatchObject({ ipIds: null, due: [new Date(now.getTime() + 60_000)] })
     const id = stored.messageIds[0]!
-    expect(await stateOf(sql, id)).toMatchObject({ deliveries: ['1 deferred'], waiting: ['deferred dest.test 1'] })
+    expect(await stateOf(sql, id)).toMatchObject({
+      deliveries: ['1 deferred'],
+      waiting: ['deferred dest.test 1'],
+    })
     const [row] = await sql`select reason, ip_id from postel.waiting where message_id = ${id}`
     expect(row).toEqual({ reason: "no usable IP in the project's pool", ip_id: null })
   })
@@ -203,7 +210,9 @@ describe('the source IP', () => {
 
   test("is never outside the project's pool, nor one that may not send", async () => {
     await makeTenant(sql, { ips: 3 })
-    const tenant = await makeTenant(sql, { ips: [{}, { state: 'warming' }, { state: 'paused' }, { weight: 0 }] })
+    const tenant = await makeTenant(sql, {
+      ips: [{}, { state: 'warming' }, { state: 'paused' }, { weight: 0 }],
+    })
     const { messageIds } = await submitBatch(sql, tenant, many)
     expect([...(await drawn(messageIds)).keys()].sort((a, b) => a - b)).toEqual([
       tenant.ips[0]!.id,

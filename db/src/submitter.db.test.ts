@@ -5,7 +5,6 @@ import { connect, type Sql } from './client.ts'
 import { OutboundQueries } from './queries/outbound.ts'
 import { Submitter, type SubmitterOptions } from './submitter.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
-import { databaseUrl } from './testing/server.ts'
 import {
   inconsistencies,
   makeTenant,
@@ -16,6 +15,7 @@ import {
   unique,
   until,
 } from './testing/factories.ts'
+import { databaseUrl } from './testing/server.ts'
 
 let database: TestDatabase
 let sql: Sql
@@ -260,11 +260,18 @@ test('memory is bounded: what cannot wait for the database is refused as overloa
     // Two are being written, eight of 32 MiB wait
     const sent = Array.from({ length: 11 }, () => faultOf(submitter.submit(submission(tenant, { raw }))))
     const last = await sent[10]
-    void Promise.all(sent.slice(0, 10))
+    const stopped = submitter.stop()
+    await until(async () => {
+      const [row] = await tx<{ count: number }[]>`
+        select count(*)::int as count from pg_stat_activity
+        where application_name = 'test-writer' and datname = current_database() and wait_event_type = 'Lock'`
+      await tx`select pg_stat_clear_snapshot()`
+      return row!.count === 2
+    })
     await tx`
       select pg_terminate_backend(pid) from pg_stat_activity
       where application_name = 'test-writer' and datname = current_database()`
-    await submitter.stop()
+    await stopped
     return [last, ...(await Promise.all(sent.slice(0, 10)))]
   })
   expect(results).toEqual(['SubmitError overloaded', ...Array(10).fill('SubmitError unavailable')])
@@ -304,7 +311,9 @@ describe('under an idempotency key', () => {
     const tenant = await makeTenant(sql)
     const submitter = makeSubmitter()
     await submitter.submitOnce('key', hash('one'), [submission(tenant)])
-    expect(await submitter.submitOnce('key', hash('two'), [submission(tenant)])).toEqual({ outcome: 'conflict' })
+    expect(await submitter.submitOnce('key', hash('two'), [submission(tenant)])).toEqual({
+      outcome: 'conflict',
+    })
     expect(await messagesOf(tenant)).toBe(1)
   })
 
@@ -312,7 +321,9 @@ describe('under an idempotency key', () => {
     const [one, two] = [await makeTenant(sql), await makeTenant(sql)]
     const submitter = makeSubmitter()
     await submitter.submitOnce('key', hash('one'), [submission(one)])
-    expect(await submitter.submitOnce('key', hash('two'), [submission(two)])).toMatchObject({ outcome: 'stored' })
+    expect(await submitter.submitOnce('key', hash('two'), [submission(two)])).toMatchObject({
+      outcome: 'stored',
+    })
   })
 
   test('a request that could not be stored leaves the key free', async () => {
@@ -341,6 +352,8 @@ describe('under an idempotency key', () => {
     await sql`
       update postel.idempotency_keys set created_at = created_at - interval '24 hours 1 second'
       where project_id = ${tenant.projectId}`
-    expect(await submitter.submitOnce('key', hash('two'), [submission(tenant)])).toMatchObject({ outcome: 'stored' })
+    expect(await submitter.submitOnce('key', hash('two'), [submission(tenant)])).toMatchObject({
+      outcome: 'stored',
+    })
   })
 })

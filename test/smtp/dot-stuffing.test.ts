@@ -1,7 +1,7 @@
 // Stuffed dots are un-stuffed, and nothing else changes, however the bytes are cut into segments.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { RawSmtp } from '../support/raw-smtp.ts'
 import { channels, type Postel, startPostel } from '../support/postel.ts'
+import type { RawSmtp } from '../support/raw-smtp.ts'
 
 let postel: Postel
 
@@ -11,7 +11,8 @@ beforeAll(async () => {
 
 afterAll(() => postel.stop())
 
-const head = 'From: sender@example.test\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@x.test>\r\n\r\n'
+const head =
+  'From: sender@example.test\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@x.test>\r\n\r\n'
 
 async function bodyAfter(client: RawSmtp, send: () => Promise<void> | void): Promise<string> {
   await client.startData()

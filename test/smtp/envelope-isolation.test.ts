@@ -1,7 +1,7 @@
 // Messages of one session share nothing: not recipients, not parameters, not what a refused command said.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { RawSmtp } from '../support/raw-smtp.ts'
 import { channels, message, type Postel, startPostel } from '../support/postel.ts'
+import type { RawSmtp } from '../support/raw-smtp.ts'
 
 let postel: Postel
 
@@ -47,7 +47,9 @@ describe.each(channels)('over %s', (channel) => {
     await client.startData('b@dest.test')
     client.write(`${message()}.\r\n`)
     await client.expect(250)
-    expect((await postel.stored()).slice(before).map(({ recipients }) => recipients)).toEqual([['b@dest.test']])
+    expect((await postel.stored()).slice(before).map(({ recipients }) => recipients)).toEqual([
+      ['b@dest.test'],
+    ])
   })
 
   test('DSN and SMTPUTF8 of one message do not stick to the next', async () => {

@@ -1,7 +1,7 @@
 // Commands that arrive together are answered in order, and content never becomes commands.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import type { RawSmtp } from '../support/raw-smtp.ts'
 import { channels, message, type Postel, startPostel } from '../support/postel.ts'
+import type { RawSmtp } from '../support/raw-smtp.ts'
 
 let postel: Postel
 
@@ -18,13 +18,16 @@ async function codes(client: RawSmtp, count: number): Promise<number[]> {
 }
 
 const envelope = (to: string) => `MAIL FROM:<sender@example.test>\r\nRCPT TO:<${to}>\r\nDATA\r\n`
-const evil = 'MAIL FROM:<evil@example.test>\r\nRCPT TO:<victim@dest.test>\r\nDATA\r\nFrom: evil@example.test\r\n\r\n'
+const evil =
+  'MAIL FROM:<evil@example.test>\r\nRCPT TO:<victim@dest.test>\r\nDATA\r\nFrom: evil@example.test\r\n\r\n'
 
 describe.each(channels)('over %s', (channel) => {
   test('two messages and QUIT in one segment are two messages (P-23)', async () => {
     const before = (await postel.stored()).length
     const client = await postel.session(channel)
-    client.write(`${envelope('one@dest.test')}${message('one\r\n')}.\r\n${envelope('two@dest.test')}${message('two\r\n')}.\r\nQUIT\r\n`)
+    client.write(
+      `${envelope('one@dest.test')}${message('one\r\n')}.\r\n${envelope('two@dest.test')}${message('two\r\n')}.\r\nQUIT\r\n`,
+    )
     expect(await codes(client, 9)).toEqual([250, 250, 354, 250, 250, 250, 354, 250, 221])
     await client.closed()
     const stored = (await postel.stored()).slice(before)
@@ -40,7 +43,9 @@ describe.each(channels)('over %s', (channel) => {
     client.write(`${envelope('reader@dest.test')}${message(evil)}.\r\n`)
     expect(await codes(client, 4)).toEqual([250, 250, 354, 250])
     await client.say('NOOP', 250)
-    expect((await postel.stored()).slice(before).map(({ recipients }) => recipients)).toEqual([['reader@dest.test']])
+    expect((await postel.stored()).slice(before).map(({ recipients }) => recipients)).toEqual([
+      ['reader@dest.test'],
+    ])
   })
 
   test('content behind a refused DATA is not executed (P-25)', async () => {

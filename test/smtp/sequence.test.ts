@@ -27,6 +27,7 @@ describe.each(channels)('over %s', (channel) => {
     const seen: number[] = []
     for (const line of lines) seen.push(await client.code(line))
     expect(seen).toEqual(codes)
+    await client.say('RSET', 250)
     await client.startData()
     client.write(`${message()}.\r\n`)
     await client.expect(250)
@@ -41,7 +42,9 @@ describe.each(channels)('over %s', (channel) => {
     await client.startData('new@dest.test')
     client.write(`${message()}.\r\n`)
     await client.expect(250)
-    expect((await postel.stored()).slice(before).map(({ recipients }) => recipients)).toEqual([['new@dest.test']])
+    expect((await postel.stored()).slice(before).map(({ recipients }) => recipients)).toEqual([
+      ['new@dest.test'],
+    ])
   })
 })
 

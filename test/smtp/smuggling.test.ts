@@ -39,22 +39,25 @@ const falseEnds = [
   ),
 )
 
-test.each(falseEnds)('$id $name does not end a message ($channel, $mode)', async ({ end, code, channel, mode }) => {
-  const before = (await postel.stored()).length
-  const client = await postel.session(channel)
-  await client.startData()
-  const input = message(`body${end}${smuggled}`)
-  if (mode === 'one write') client.write(input)
-  else await client.writeBytewise(input)
-  expect((await client.reply()).code).toBe(code)
-  await client.say('NOOP', 250)
-  expect(client.unread).toBe('')
-  client.destroy()
+test.each(falseEnds)(
+  '$id $name does not end a message ($channel, $mode)',
+  async ({ end, code, channel, mode }) => {
+    const before = (await postel.stored()).length
+    const client = await postel.session(channel)
+    await client.startData()
+    const input = message(`body${end}${smuggled}`)
+    if (mode === 'one write') client.write(input)
+    else await client.writeBytewise(input)
+    expect((await client.reply()).code).toBe(code)
+    await client.say('NOOP', 250)
+    expect(client.unread).toBe('')
+    client.destroy()
 
-  const stored = (await postel.stored()).slice(before)
-  expect(stored.map(({ recipients }) => recipients)).toEqual(code === 250 ? [['reader@dest.test']] : [])
-  for (const { raw } of stored) {
-    expect(raw).not.toMatch(/\r(?!\n)|(?<!\r)\n|\0/)
-    expect(raw).toMatch(/\r\nsmug\r\n$/)
-  }
-})
+    const stored = (await postel.stored()).slice(before)
+    expect(stored.map(({ recipients }) => recipients)).toEqual(code === 250 ? [['reader@dest.test']] : [])
+    for (const { raw } of stored) {
+      expect(raw).not.toMatch(/\r(?!\n)|(?<!\r)\n|\0/)
+      expect(raw).toMatch(/\r\nsmug\r\n$/)
+    }
+  },
+)

@@ -70,7 +70,12 @@ function recordsOf(zone: Zone, name: string, type: string): Answer[] {
   const ttl = 60
   switch (type) {
     case 'MX':
-      return (zone.MX ?? []).map(([preference, exchange]) => ({ type, name, ttl, data: { preference, exchange } }))
+      return (zone.MX ?? []).map(([preference, exchange]) => ({
+        type,
+        name,
+        ttl,
+        data: { preference, exchange },
+      }))
     case 'A':
       return (zone.A ?? []).map((data) => ({ type, name, ttl, data }))
     case 'AAAA':

@@ -57,7 +57,14 @@ export type MxSession = {
   commands: string[]
 }
 
-const defaultExtensions = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'SIZE 50000000', 'ENHANCEDSTATUSCODES', 'DSN']
+const defaultExtensions = [
+  'PIPELINING',
+  '8BITMIME',
+  'SMTPUTF8',
+  'SIZE 50000000',
+  'ENHANCEDSTATUSCODES',
+  'DSN',
+]
 
 let certificate: Certificate | undefined
 
@@ -185,7 +192,8 @@ class Conversation {
   }
 
   async #perform(step: Step): Promise<void> {
-    const { reply, afterMs, until, then } = typeof step === 'string' ? { reply: step } as Exclude<Step, string> : step
+    const { reply, afterMs, until, then } =
+      typeof step === 'string' ? ({ reply: step } as Exclude<Step, string>) : step
     if (afterMs) await new Promise((resolve) => setTimeout(resolve, afterMs))
     await until
     if (this.#socket.destroyed) return
@@ -236,8 +244,13 @@ class Conversation {
         return this.#starttls()
       case 'MAIL':
         this.#transaction = {
-          from: pathOf(line), to: [], commands: [line], wire: '', content: '',
-          tls: this.#session.tls, source: this.#session.source,
+          from: pathOf(line),
+          to: [],
+          commands: [line],
+          wire: '',
+          content: '',
+          tls: this.#session.tls,
+          source: this.#session.source,
         }
         return this.#perform(this.#mx.next(script.mail ?? '250 2.1.0 ok'))
       case 'RCPT':
@@ -284,7 +297,9 @@ class Conversation {
     if (starttls === 'garbage') {
       await this.#perform('220 go')
       this.#socket.removeAllListeners('data')
-      this.#socket.once('data', () => this.#socket.write('this is not a TLS record, whatever you thought\r\n'))
+      this.#socket.once('data', () =>
+        this.#socket.write('this is not a TLS record, whatever you thought\r\n'),
+      )
       return
     }
     await this.#perform(starttls === 'works' ? '220 go' : `220 go\r\n${starttls.injects}`)

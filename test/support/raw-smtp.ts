@@ -35,7 +35,9 @@ export class RawSmtp {
   async reply(seconds = replySeconds): Promise<Reply> {
     const found = await this.#until(() => this.#takeReply(), seconds)
     if (found) return found
-    throw new Error(`${this.#ended ? 'closed' : `no reply within ${seconds} s`}, got: ${JSON.stringify(this.#received)}`)
+    throw new Error(
+      `${this.#ended ? 'closed' : `no reply within ${seconds} s`}, got: ${JSON.stringify(this.#received)}`,
+    )
   }
 
   /** The next reply, which must match; gives its lines as one text. */
@@ -81,7 +83,10 @@ export class RawSmtp {
   /** Says EHLO; gives the extensions. */
   async ehlo(name = 'client.test'): Promise<string[]> {
     const text = await this.say(`EHLO ${name}`, 250)
-    return text.split('\n').slice(1).map((line) => line.slice(4))
+    return text
+      .split('\n')
+      .slice(1)
+      .map((line) => line.slice(4))
   }
 
   /** Says STARTTLS and shakes hands; `behind` travels in the same segment as the command. */
@@ -163,7 +168,10 @@ export class RawSmtp {
     const match = /^(?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\n/.exec(this.#received)
     if (!match) return undefined
     this.#received = this.#received.slice(match[0].length)
-    const lines = match[0].split('\n').slice(0, -1).map((line) => line.replace(/\r$/, ''))
+    const lines = match[0]
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.replace(/\r$/, ''))
     return { code: Number(match[0].slice(0, 3)), lines }
   }
 

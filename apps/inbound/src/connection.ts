@@ -6,26 +6,35 @@
 import { isUtf8 } from 'node:buffer'
 import { SMTPServer } from 'smtp-server'
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection'
-import { replies } from './replies.ts'
+import { DataParser } from './data-parser.ts'
+import { type Reply, replies } from './replies.ts'
 
 /** What this file uses of the library's connection. */
 type Internals = {
   secure: boolean
   remoteAddress: string
-  session: { id: string }
+  session: { id: string; envelope: { mailFrom: unknown; rcptTo: unknown[] } }
   name: string
   _server: SubmissionServer
   _closing: boolean
+  _ready: boolean
+  _upgrading: boolean
   _parser: { _dataMode: boolean } | false
   _socket: { destroyed: boolean }
+  _nextHandler: unknown
+  _unrecognizedCommands: number
   _setListeners(then: () => void): void
   _isSupported(command: string): boolean
   _onCommand(command: Buffer, done: () => void): void
+  _createParser(): unknown
+  _getEnhancedStatusCode(code: number, context?: string | false): string
+  _resetSession(): void
   connectionReady(): void
   close(): void
   send(code: number, data?: string | string[], context?: string | false): void
   handler_EHLO(command: Buffer, done: () => void): void
   handler_AUTH(command: Buffer, done: () => void): void
+  handler_MAIL(command: Buffer, done: () => void): void
 }
 
 const Base = SMTPConnection as unknown as new (
@@ -39,6 +48,12 @@ const Base = SMTPConnection as unknown as new (
 /** Early talkers (a sign of abuse) show themselves within this time; known clients do not wait. */
 const greetingDelayMs = 100
 const ownEnhancedCode = /^[245]\.\d{1,3}\.\d{1,3} /
+/** Lines that are no command at all, as many as smtp-server allows unknown commands. */
+const badLinesMax = 10
+/** Commands since the last message that a client needs rarely and a flood consists of. */
+const idleCommandsMax = 100
+const idleCommands = new Set(['NOOP', 'RSET', 'VRFY', 'EHLO', 'HELO'])
+const unimplemented = new Set(['EXPN', 'HELP', 'ETRN', 'TURN', 'SEND', 'SOML', 'SAML', 'XCLIENT', 'XFORWARD'])
 
 export type SubmissionPolicy = {
   /** Greet at once: the client is on loopback or in a trusted network. */
@@ -54,6 +69,9 @@ export type SubmissionPolicy = {
 export class SubmissionConnection extends Base {
   #listing = false
   #commandAt = performance.now()
+  #idleCommands = 0
+  /** DATA was refused: a client that did not wait for the reply sends its message now. */
+  #dataRefused = false
 
   init(): void {
     this._setListeners(() => {
@@ -69,16 +87,51 @@ export class SubmissionConnection extends Base {
   enforceDeadline(now: number): void {
     if (this._parser && this._parser._dataMode) this.#commandAt = now
     if (now - this.#commandAt < this._server.policy.commandSeconds * 1000 || this._closing) return
-    const { message } = replies.tooSlow()
-    this.send(421, message)
+    this.#refuse(replies.tooSlow())
+  }
+
+  override _createParser(): DataParser {
+    const parser = new DataParser({ maxCommandLength: this._server.options.maxCommandLength })
+    parser.oncommand = (command: Buffer, done: () => void) => this._onCommand(command, done)
+    parser.on('error', (error) => this.send(421, `4.5.2 ${error.message}`))
+    return parser
   }
 
   override _onCommand(command: Buffer, done: () => void): void {
     this.#commandAt = performance.now()
-    if (isCleanLine(command)) return super._onCommand(command, done)
-    const { responseCode, message } = replies.badCommand()
-    this.send(responseCode, message)
-    setImmediate(done)
+    if (!this._ready || this._upgrading) return super._onCommand(command, done)
+    const verb = command.toString('latin1').split(' ', 1)[0]!.toUpperCase()
+    if (this.#dataRefused && !this._isSupported(verb)) return this.#refuse(replies.contentWithoutData())
+    this.#dataRefused = verb === 'DATA' && !this._nextHandler && this.session.envelope.rcptTo.length === 0
+    if (!isCleanLine(command)) {
+      this._nextHandler = false
+      if (++this._unrecognizedCommands >= badLinesMax) return this.#refuse(replies.tooManyBadCommands())
+      this.#refuse(replies.badCommand())
+      return void setImmediate(done)
+    }
+    if (this._nextHandler) return super._onCommand(command, done)
+    if (verb === 'DATA') this.#idleCommands = 0
+    else if (idleCommands.has(verb) && ++this.#idleCommands > idleCommandsMax)
+      return this.#refuse(replies.tooManyBadCommands())
+    if (unimplemented.has(verb)) {
+      if (++this._unrecognizedCommands >= badLinesMax) return this.#refuse(replies.tooManyBadCommands())
+      this.#refuse(replies.notImplemented())
+      return void setImmediate(done)
+    }
+    if (verb === 'BDAT') {
+      // What follows is a chunk of a message, which must not be read as commands
+      this.#refuse(replies.notImplemented())
+      return this.close()
+    }
+    super._onCommand(command, done)
+  }
+
+  /** Never a code of another class than the reply: smtp-server takes the client's verb for a hint. */
+  override _getEnhancedStatusCode(code: number, context?: string | false): string {
+    const enhanced = super._getEnhancedStatusCode(code, context)
+    return enhanced === '' || enhanced.startsWith(String(code)[0]!)
+      ? enhanced
+      : super._getEnhancedStatusCode(code)
   }
 
   override send(code: number, data?: string | string[], context?: string | false): void {
@@ -95,9 +148,20 @@ export class SubmissionConnection extends Base {
   }
 
   override handler_AUTH(command: Buffer, done: () => void): void {
-    if (this.#mayAuthenticate()) return super.handler_AUTH(command, done)
-    const { responseCode, message } = replies.tlsRequired()
-    this.send(responseCode, message)
+    const inTransaction = Boolean(this.session.envelope.mailFrom)
+    if (this.#mayAuthenticate() && !inTransaction) return super.handler_AUTH(command, done)
+    this.#refuse(inTransaction ? replies.authInTransaction() : replies.tlsRequired())
+    done()
+  }
+
+  override handler_MAIL(command: Buffer, done: () => void): void {
+    // The parameters of a MAIL that was refused would stay
+    if (!this.session.envelope.mailFrom) this._resetSession()
+    super.handler_MAIL(command, done)
+  }
+
+  handler_VRFY(_command: Buffer, done: () => void): void {
+    this.send(252, replies.cannotVerify)
     done()
   }
 
@@ -111,7 +175,11 @@ export class SubmissionConnection extends Base {
   }
 
   #refuseCrowd(): void {
-    const { responseCode, message } = replies.tooManyConnections()
+    this.#refuse(replies.tooManyConnections())
+  }
+
+  /** smtp-server closes the connection behind a 421. */
+  #refuse({ responseCode, message }: Reply): void {
     this.send(responseCode, message)
   }
 }
@@ -128,11 +196,15 @@ export class SubmissionServer extends SMTPServer {
     this.policy = policy
     this.#deadlines = setInterval(() => {
       const now = performance.now()
-      for (const connection of this.connections as unknown as Set<SubmissionConnection>) connection.enforceDeadline(now)
+      for (const connection of this.connections as unknown as Set<SubmissionConnection>)
+        connection.enforceDeadline(now)
     }, 1000).unref()
   }
 
-  override connect(socket: { once(event: 'close', listener: () => void): void }, socketOptions: unknown): void {
+  override connect(
+    socket: { once(event: 'close', listener: () => void): void },
+    socketOptions: unknown,
+  ): void {
     const connection = new SubmissionConnection(this, socket, socketOptions)
     this.connections.add(connection as never)
     const { remoteAddress } = connection

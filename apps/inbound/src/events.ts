@@ -13,8 +13,16 @@ export class InboundEvents {
   constructor(log: Logger, registry: Registry, connections: () => number) {
     const registers = [registry]
     this.#log = log
-    this.#messages = new Counter({ name: 'postel_smtp_messages_total', help: 'Messages accepted with 250', registers })
-    this.#recipients = new Counter({ name: 'postel_smtp_recipients_total', help: 'Recipients accepted', registers })
+    this.#messages = new Counter({
+      name: 'postel_smtp_messages_total',
+      help: 'Messages accepted with 250',
+      registers,
+    })
+    this.#recipients = new Counter({
+      name: 'postel_smtp_recipients_total',
+      help: 'Recipients accepted',
+      registers,
+    })
     this.#refused = new Counter({
       name: 'postel_smtp_refused_total',
       help: 'Refusals by reply code and step',
@@ -43,14 +51,24 @@ export class InboundEvents {
     })
   }
 
-  accepted(fields: { session: string; message: string; recipients: number; bytes: number; seconds: number }): void {
+  accepted(fields: {
+    session: string
+    message: string
+    recipients: number
+    bytes: number
+    seconds: number
+  }): void {
     this.#messages.inc()
     this.#recipients.inc(fields.recipients)
     this.#store.observe(fields.seconds)
     this.#log.debug({ event: 'accepted', ...fields })
   }
 
-  refused(fields: { session: string; step: 'connect' | 'auth' | 'mail' | 'rcpt' | 'data'; reply: string }): void {
+  refused(fields: {
+    session: string
+    step: 'connect' | 'auth' | 'mail' | 'rcpt' | 'data'
+    reply: string
+  }): void {
     this.#refused.inc({ step: fields.step, code: fields.reply.slice(0, 3) })
     this.#log.info({ event: 'refused', ...fields })
   }
@@ -78,6 +96,9 @@ export class InboundEvents {
   }
 
   certificateRefused(err: unknown): void {
-    this.#log.error({ event: 'certificate_refused', err }, 'the new certificate cannot be used, the old one stays')
+    this.#log.error(
+      { event: 'certificate_refused', err },
+      'the new certificate cannot be used, the old one stays',
+    )
   }
 }

@@ -24,7 +24,10 @@ export function receiveMessage(stream: SMTPServerDataStream): Promise<Buffer | R
       chunks = []
       clearTimeout(deadline)
     }
-    const deadline = setTimeout(() => stream.destroy(new Error('the message took too long')), messageSecondsMax * 1000)
+    const deadline = setTimeout(
+      () => stream.destroy(new Error('the message took too long')),
+      messageSecondsMax * 1000,
+    )
     stream.on('data', (chunk: Buffer) => {
       if (refusal || stream.sizeExceeded) return
       if (receivingBytes + chunk.length > receivingBytesMax) {

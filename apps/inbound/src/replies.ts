@@ -14,12 +14,20 @@ export function reply(code: number, enhanced: string, text: string): Reply {
 }
 
 export const replies = {
-  authRequired: () => reply(530, '5.7.0', 'Authentication required: use AUTH with an API key as the password'),
-  authFailed: () => reply(535, '5.7.8', 'Authentication failed: the password must be a valid API key or SMTP credential'),
+  authRequired: () =>
+    reply(530, '5.7.0', 'Authentication required: use AUTH with an API key as the password'),
+  authFailed: () =>
+    reply(535, '5.7.8', 'Authentication failed: the password must be a valid API key or SMTP credential'),
   tooManyAuthFailures: () => reply(421, '4.7.0', 'Too many failed authentications'),
   tlsRequired: () => reply(538, '5.7.11', 'Encryption required: issue STARTTLS first'),
   tooManyConnections: () => reply(421, '4.7.0', 'Too many connections from your address, try again later'),
   badCommand: () => reply(500, '5.5.2', 'Syntax error: control or non-UTF-8 characters in a command'),
+  tooManyBadCommands: () => reply(421, '4.7.0', 'Too many commands without a message'),
+  notImplemented: () => reply(502, '5.5.1', 'Command not implemented'),
+  cannotVerify: '2.5.2 Cannot verify the address: send a message to find out',
+  contentWithoutData: () => reply(421, '4.7.0', 'Message content came although DATA was refused'),
+  authInTransaction: () => reply(503, '5.5.1', 'AUTH is not permitted during a mail transaction'),
+  badParameter: () => reply(555, '5.5.4', 'A parameter of MAIL or RCPT is not known: EHLO lists what is'),
   badSender: (problem: string) => reply(501, '5.1.7', problem),
   badRecipient: (problem: string) => reply(501, '5.1.3', problem),
   needsSmtpUtf8: () => reply(553, '5.6.7', 'The address is not ASCII: say SMTPUTF8 in MAIL FROM'),

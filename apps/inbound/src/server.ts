@@ -1,7 +1,8 @@
 /** The SMTP sessions: connect → AUTH → MAIL → RCPT → DATA, each step answering for itself. */
-import { type Mailbox, domainBelongsTo, isProblem, parseMailbox } from '@postel/mail/address'
+
 import type { Principal } from '@postel/db/queries/credentials'
 import type { Submitter } from '@postel/db/submitter'
+import { domainBelongsTo, isProblem, type Mailbox, parseMailbox } from '@postel/mail/address'
 import type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from 'smtp-server'
 import { type Authorizer, type Identity, isLoopback } from './authorize.ts'
 import type { InboundConfig } from './config.ts'
@@ -32,9 +33,16 @@ export type ServerContext = {
 }
 
 const authFailuresMax = 3
+/** What EHLO offers (RFC 1870, 6152, 6531, 8689, 3461), and AUTH=, which is permitted to everybody (RFC 4954 §5). */
+const mailParameters = new Set(['SIZE', 'BODY', 'SMTPUTF8', 'REQUIRETLS', 'RET', 'ENVID', 'AUTH'])
+const rcptParameters = new Set(['NOTIFY', 'ORCPT'])
 
 /** A listener for STARTTLS (`secure: false`) or implicit TLS; not yet listening. */
-export function createServer(context: ServerContext, secure: boolean, certificate: Certificate): SubmissionServer {
+export function createServer(
+  context: ServerContext,
+  secure: boolean,
+  certificate: Certificate,
+): SubmissionServer {
   const { config, authorizer, submitter, events } = context
   const sandbox = config.DELIVERY_MODE === 'sandbox'
 
@@ -64,7 +72,7 @@ export function createServer(context: ServerContext, secure: boolean, certificat
     hideDSN: false,
     hideREQUIRETLS: false,
     disableReverseLookup: true,
-    disabledCommands: ['VRFY', 'HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
+    disabledCommands: ['HELP', 'WIZ', 'SHELL', 'KILL', 'XCLIENT', 'XFORWARD'],
     logger: false,
 
     onConnect: (session: Session, done) => {
@@ -79,11 +87,16 @@ export function createServer(context: ServerContext, secure: boolean, certificat
 
     onAuth: (auth, session: Session, done) => {
       const state = session.postel!
-      if (state.authFailures >= authFailuresMax) return done(refuse(session, 'auth', replies.tooManyAuthFailures()))
+      if (state.authFailures >= authFailuresMax)
+        return done(refuse(session, 'auth', replies.tooManyAuthFailures()))
       const secret = auth.password ?? ''
       authorizer.authenticate(secret).then(
         (principal) => {
-          events.authenticated({ session: session.id, client: session.remoteAddress, ok: principal !== undefined })
+          events.authenticated({
+            session: session.id,
+            client: session.remoteAddress,
+            ok: principal !== undefined,
+          })
           if (principal) {
             state.identity = { secret }
             return done(null, { user: principal.projectId })
@@ -97,6 +110,7 @@ export function createServer(context: ServerContext, secure: boolean, certificat
 
     onMailFrom: (address, session: Session, done) => {
       const state = session.postel!
+      if (hasUnknown(address, mailParameters)) return done(refuse(session, 'mail', replies.badParameter()))
       const from = readSender(address, session)
       if (from instanceof Error) return done(refuse(session, 'mail', from))
       authorizer.authorize(state.identity, session.remoteAddress).then(
@@ -114,6 +128,7 @@ export function createServer(context: ServerContext, secure: boolean, certificat
     },
 
     onRcptTo: (address, session: Session, done) => {
+      if (hasUnknown(address, rcptParameters)) return done(refuse(session, 'rcpt', replies.badParameter()))
       const recipient = parseMailbox(address.address, { smtputf8: session.envelope.smtpUtf8 === true })
       if (isProblem(recipient))
         return done(
@@ -141,7 +156,8 @@ export function createServer(context: ServerContext, secure: boolean, certificat
         async (raw) => {
           if (raw instanceof Error) return done(refuse(session, 'data', raw))
           // smtp-server answers an oversized message with 552 whatever is said here
-          if (stream.sizeExceeded) return done(refuse(session, 'data', replies.tooBig(config.MAX_MESSAGE_BYTES)))
+          if (stream.sizeExceeded)
+            return done(refuse(session, 'data', replies.tooBig(config.MAX_MESSAGE_BYTES)))
           const started = performance.now()
           const result = await submit(raw, envelope, {
             principal: principal!,
@@ -178,6 +194,11 @@ export function createServer(context: ServerContext, secure: boolean, certificat
   return server
 }
 
+/** RFC 5321 §4.1.1.11: a parameter that is not understood must not be passed over. */
+function hasUnknown(address: SMTPServerAddress, known: ReadonlySet<string>): boolean {
+  return Object.keys(address.args || {}).some((name) => !known.has(name))
+}
+
 /** null for the null sender, which is always allowed here: the header's From is checked with the message. */
 function readSender(address: SMTPServerAddress, session: Session): Mailbox | null | Reply {
   if (address.address === '') return null
@@ -199,5 +220,9 @@ function readDsn(session: Session, recipients: ReadonlyMap<string, Mailbox>): En
     }
   }
   if (!dsn?.ret && !dsn?.envid && Object.keys(dsnRecipients).length === 0) return undefined
-  return { ...(dsn?.ret && { ret: dsn.ret }), ...(dsn?.envid && { envid: dsn.envid }), recipients: dsnRecipients }
+  return {
+    ...(dsn?.ret && { ret: dsn.ret }),
+    ...(dsn?.envid && { envid: dsn.envid }),
+    recipients: dsnRecipients,
+  }
 }

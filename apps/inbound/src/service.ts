@@ -1,6 +1,7 @@
 /** The inbound process: two SMTP listeners, one group commit, health. */
-import { connect, requireDurability, type Sql } from '@postel/db/client'
+
 import { Publisher } from '@postel/db/bus/publisher'
+import { connect, requireDurability, type Sql } from '@postel/db/client'
 import { Credentials } from '@postel/db/queries/credentials'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { Submitter } from '@postel/db/submitter'

@@ -37,7 +37,11 @@ export async function submit(
   context: SubmitContext,
 ): Promise<{ id: string; bytes: number } | { refused: Reply; cause?: unknown }> {
   const { principal } = context
-  const message = normaliseMessage(raw, { hostname: context.hostname, now: new Date(), protocol: context.protocol })
+  const message = normaliseMessage(raw, {
+    hostname: context.hostname,
+    now: new Date(),
+    protocol: context.protocol,
+  })
   if ('refused' in message) return { refused: refusalReply(message) }
 
   const signingDomain = domainBelongsTo(message.headerFrom.domain, principal.domains)

@@ -39,7 +39,8 @@ export function watchCertificate(certFile: string, keyFile: string, onChange: ()
   const changed = (now: { mtimeMs: number }, before: { mtimeMs: number }) => {
     if (now.mtimeMs !== before.mtimeMs) onChange()
   }
-  for (const file of [certFile, keyFile]) watchFile(file, { interval: watchEveryMs, persistent: false }, changed)
+  for (const file of [certFile, keyFile])
+    watchFile(file, { interval: watchEveryMs, persistent: false }, changed)
   return () => {
     for (const file of [certFile, keyFile]) unwatchFile(file, changed)
   }

@@ -1,6 +1,7 @@
 /** Reads remote replies: what they mean for the recipient, and of which kind they are. */
-import { parseReply } from '@postel/mail/enhanced-status'
+
 import type { RecipientOutcome } from '@postel/db/queries/outbound'
+import { parseReply } from '@postel/mail/enhanced-status'
 import type { SmtpError } from './smtp-client.ts'
 
 export type Verdict = Omit<RecipientOutcome, 'number'>
@@ -35,7 +36,8 @@ export function failed(error: SmtpError): Verdict {
   if (!error.response) return deferred('4.4.2', kindOfFault(error), error.message)
   const { code, enhanced } = parseReply(error.response)
   const category =
-    (enhanced && categories.find(([pattern]) => pattern.test(enhanced))?.[1]) ?? (code === 552 ? 'mailbox_full' : null)
+    (enhanced && categories.find(([pattern]) => pattern.test(enhanced))?.[1]) ??
+    (code === 552 ? 'mailbox_full' : null)
   // RFC 5321 §4.5.3.1.10: 552 to RCPT is "too many recipients" of old, a temporary condition
   const permanent = code >= 500 && code < 600 && !(code === 552 && error.command === 'RCPT TO')
   return verdict(permanent ? 'bounced' : 'deferred', code || null, enhanced, category, error.response)
@@ -59,7 +61,11 @@ function verdict(
   text: string,
 ): Verdict {
   // NUL and half a surrogate pair cannot be stored, other control characters must not reach a terminal or a log
-  const reply = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ').trim().slice(0, 1000).toWellFormed()
+  const reply = text
+    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+    .trim()
+    .slice(0, 1000)
+    .toWellFormed()
   return { outcome, code, enhancedCode: enhanced ?? null, category, reply }
 }
 

@@ -38,6 +38,8 @@ export type OutboundConfig = Readonly<z.infer<typeof schema>>
 export function readConfig(env: NodeJS.ProcessEnv): OutboundConfig {
   const config = readEnv(schema, env)
   if (config.DELIVERY_MODE === 'relay' && !config.DELIVERY_RELAY_URL)
-    throw new ConfigError('The configuration cannot be used:\n  DELIVERY_RELAY_URL: must be set when DELIVERY_MODE is relay')
+    throw new ConfigError(
+      'The configuration cannot be used:\n  DELIVERY_RELAY_URL: must be set when DELIVERY_MODE is relay',
+    )
   return config
 }

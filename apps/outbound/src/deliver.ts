@@ -41,7 +41,10 @@ export async function connectTo(
   return { verdict: verdict ?? deferred('4.4.1', 'connection', 'No address to connect to'), target }
 }
 
-async function open(target: Target, options: ConnectOptions): Promise<{ client: SmtpClient } | { verdict: Verdict }> {
+async function open(
+  target: Target,
+  options: ConnectOptions,
+): Promise<{ client: SmtpClient } | { verdict: Verdict }> {
   const settings = {
     address: target.address,
     host: target.host,
@@ -57,7 +60,8 @@ async function open(target: Target, options: ConnectOptions): Promise<{ client: 
     return { client: await SmtpClient.open({ ...settings, tls }, options.auth) }
   } catch (error) {
     // Nothing has been said about the message yet, so a remote whose TLS is broken may be asked in plain text
-    if (tls !== 'opportunistic' || (error as SmtpError).code !== 'ETLS') return { verdict: failed(error as SmtpError) }
+    if (tls !== 'opportunistic' || (error as SmtpError).code !== 'ETLS')
+      return { verdict: failed(error as SmtpError) }
   }
   try {
     return { client: await SmtpClient.open({ ...settings, tls: 'none' }, options.auth) }
@@ -96,7 +100,12 @@ export async function deliver(
     maySendDot,
   )
   if (result.error?.code === fenced) return 'fenced'
-  if (reused && result.error && !result.inDoubt && (!result.error.response || result.error.responseCode === 421)) {
+  if (
+    reused &&
+    result.error &&
+    !result.inDoubt &&
+    (!result.error.response || result.error.responseCode === 421)
+  ) {
     if (result.rejected.length === 0) return 'retry'
   }
 
@@ -148,5 +157,8 @@ function unfit(message: LoadedMessage, client: SmtpClient): Verdict | undefined 
 }
 
 function needsUtf8(message: LoadedMessage): boolean {
-  return message.details?.smtp_utf8 === true || message.recipients.some((recipient) => /[^\p{ASCII}]/u.test(recipient))
+  return (
+    message.details?.smtp_utf8 === true ||
+    message.recipients.some((recipient) => /[^\p{ASCII}]/u.test(recipient))
+  )
 }

@@ -3,7 +3,13 @@ import type { HeldIp, Outcome } from '@postel/db/queries/outbound'
 import type { Logger } from '@postel/runtime/logger'
 import { Counter, Gauge, Histogram, type Registry } from '@postel/runtime/metrics'
 
-export type Depths = { held: number; lanes: number; inFlight: number; unrecorded: number; connections: number }
+export type Depths = {
+  held: number
+  lanes: number
+  inFlight: number
+  unrecorded: number
+  connections: number
+}
 
 export class OutboundEvents {
   readonly #log: Logger
@@ -46,7 +52,10 @@ export class OutboundEvents {
     for (const { outcome: result, category } of outcome.recipients) {
       this.#outcomes.inc({ outcome: result, category: category ?? 'none' })
     }
-    if (!this.#log.isLevelEnabled('debug') && outcome.recipients.every(({ outcome: result }) => result === 'delivered'))
+    if (
+      !this.#log.isLevelEnabled('debug') &&
+      outcome.recipients.every(({ outcome: result }) => result === 'delivered')
+    )
       return
     this.#log.info({
       event: 'tried',

@@ -100,7 +100,8 @@ export class Lanes {
   /** Lanes that left rows in the table and have room for them now. */
   thirsty(): Lane[] {
     return this.#round.filter(
-      (lane) => lane.stoppedAt !== undefined && !lane.refilling && lane.items.length - lane.head < refillBelow,
+      (lane) =>
+        lane.stoppedAt !== undefined && !lane.refilling && lane.items.length - lane.head < refillBelow,
     )
   }
 
@@ -110,7 +111,12 @@ export class Lanes {
   }
 
   /** Takes in what the table had behind stoppedAt; `all` when there was no more. `isKnown` rows are skipped. */
-  refill(lane: Lane, rows: readonly Descriptor[], all: boolean, isKnown: (item: Descriptor) => boolean): Descriptor[] {
+  refill(
+    lane: Lane,
+    rows: readonly Descriptor[],
+    all: boolean,
+    isKnown: (item: Descriptor) => boolean,
+  ): Descriptor[] {
     const added = rows.filter((row) => !isKnown(row))
     lane.items.push(...added)
     this.#count += added.length

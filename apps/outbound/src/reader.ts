@@ -111,7 +111,9 @@ export class Reader {
         .lane(lane.ipId, lane.domain, lane.priority, lane.stoppedAt!, limit)
         .then((rows) => {
           if (this.#cursors.get(lane.ipId) !== cursor) return
-          const added = this.#options.lanes.refill(lane, rows, rows.length < limit, (row) => this.#isKnown(cursor, row.id))
+          const added = this.#options.lanes.refill(lane, rows, rows.length < limit, (row) =>
+            this.#isKnown(cursor, row.id),
+          )
           for (const row of added) cursor.known.add(row.id)
           if (added.length > 0) this.#options.onWork()
         })

@@ -1,6 +1,7 @@
 /** Writes outcomes down in batches: one in flight, what arrives meanwhile is the next. Keeps trying until it commits. */
-import type { Outcome, OutboundQueries } from '@postel/db/queries/outbound'
+
 import { databaseFault } from '@postel/db/errors'
+import type { OutboundQueries, Outcome } from '@postel/db/queries/outbound'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import type { OutboundEvents } from './events.ts'
 

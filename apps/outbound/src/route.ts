@@ -9,7 +9,12 @@ export type Target = { host: string; address: string; port: number }
 /** Addresses in the order to try, or why there are none. */
 export type Route = { targets: Target[] } | { verdict: Verdict }
 
-export type RelayTarget = { host: string; port: number; implicitTls: boolean; auth?: { user: string; pass: string } }
+export type RelayTarget = {
+  host: string
+  port: number
+  implicitTls: boolean
+  auth?: { user: string; pass: string }
+}
 
 export type RouterOptions = {
   dnsServers: readonly string[]
@@ -24,10 +29,31 @@ const targetsMax = 12
 /** Nothing that a mail exchanger of another organization could have (RFC 6890). */
 const privateNetworks = new BlockList()
 for (const network of [
-  '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24',
-  '192.0.2.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4',
-  '::/128', '::1/128', '::ffff:0:0/96', '64:ff9b::/96', '64:ff9b:1::/48', '100::/64', '2001:db8::/32', '2002::/16',
-  'fc00::/7', 'fe80::/10', 'ff00::/8',
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+  '::/128',
+  '::1/128',
+  '::ffff:0:0/96',
+  '64:ff9b::/96',
+  '64:ff9b:1::/48',
+  '100::/64',
+  '2001:db8::/32',
+  '2002::/16',
+  'fc00::/7',
+  'fe80::/10',
+  'ff00::/8',
 ]) {
   const [address, prefix] = network.split('/')
   privateNetworks.addSubnet(address!, Number(prefix), isIPv6(address!) ? 'ipv6' : 'ipv4')
@@ -87,7 +113,8 @@ export class Router {
     for (const host of exchangers.length > 0 ? exchangers : [domain]) {
       try {
         for (const address of await this.#addresses(host, family)) {
-          if (!this.#options.allowPrivate && isPrivate(address)) refused = `${host} has the private address ${address}`
+          if (!this.#options.allowPrivate && isPrivate(address))
+            refused = `${host} has the private address ${address}`
           else targets.push({ host, address, port: this.#options.port })
         }
       } catch (error) {
@@ -97,9 +124,12 @@ export class Router {
     }
     if (targets.length > 0) return { targets: targets.slice(0, targetsMax) }
     if (fault) throw fault
-    if (refused) return { verdict: bounced('5.4.4', 'routing', `Mail is not sent to private addresses: ${refused}`) }
+    if (refused)
+      return { verdict: bounced('5.4.4', 'routing', `Mail is not sent to private addresses: ${refused}`) }
     if (exchangers.length > 0)
-      return { verdict: deferred('4.4.4', 'dns', `No mail exchanger of ${domain} has an IPv${family} address`) }
+      return {
+        verdict: deferred('4.4.4', 'dns', `No mail exchanger of ${domain} has an IPv${family} address`),
+      }
     return { verdict: bounced('5.1.2', 'routing', `${domain} has neither MX nor address records`) }
   }
 
@@ -132,5 +162,7 @@ export class Router {
 function dnsFault(domain: string, error: unknown): Route {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'ENOTFOUND') return { verdict: bounced('5.1.2', 'routing', `${domain} does not exist`) }
-  return { verdict: deferred('4.4.3', 'dns', `The name server could not tell where ${domain} is (${code ?? error})`) }
+  return {
+    verdict: deferred('4.4.3', 'dns', `The name server could not tell where ${domain} is (${code ?? error})`),
+  }
 }

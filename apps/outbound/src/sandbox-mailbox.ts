@@ -6,7 +6,10 @@ import type { OutboundEvents } from './events.ts'
 export type SandboxMailbox = { port: number; stop(): Promise<void> }
 
 /** Listens on a free port of 127.0.0.1. A message is answered with 250 once it is stored. */
-export async function openSandboxMailbox(store: SandboxStore, events: OutboundEvents): Promise<SandboxMailbox> {
+export async function openSandboxMailbox(
+  store: SandboxStore,
+  events: OutboundEvents,
+): Promise<SandboxMailbox> {
   const server = new SMTPServer({
     name: 'sandbox.postel.invalid',
     banner: 'Postel sandbox mailbox',

@@ -24,7 +24,9 @@ export class Signer {
   async sign(message: Buffer, domain: string | null): Promise<Buffer> {
     if (!domain) return Buffer.alloc(0)
     const keys = await this.#keysOf(domain)
-    return keys.length === 0 ? Buffer.alloc(0) : Buffer.from(await signDkim(message, keys, new Date()), 'latin1')
+    return keys.length === 0
+      ? Buffer.alloc(0)
+      : Buffer.from(await signDkim(message, keys, new Date()), 'latin1')
   }
 
   #keysOf(domain: string): Promise<DkimKey[]> {

@@ -229,5 +229,8 @@ export class Sites {
 
 /** A stop closed the session before the final dot: nothing is known to the remote. */
 function wasCut(outcome: Outcome): boolean {
-  return !outcome.inDoubt && outcome.recipients.every(({ outcome: result, code }) => result === 'deferred' && code === null)
+  return (
+    !outcome.inDoubt &&
+    outcome.recipients.every(({ outcome: result, code }) => result === 'deferred' && code === null)
+  )
 }

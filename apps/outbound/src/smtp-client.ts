@@ -13,7 +13,9 @@ export type SmtpEnvelope = {
   eightBit: boolean
   smtpUtf8: boolean
   requireTls: boolean
-  dsn: { ret?: string; envid?: string; recipients: Record<string, { notify?: string; orcpt?: string }> } | undefined
+  dsn:
+    | { ret?: string; envid?: string; recipients: Record<string, { notify?: string; orcpt?: string }> }
+    | undefined
 }
 
 /** What went wrong, as nodemailer tells it. */
@@ -43,7 +45,14 @@ type Internals = {
   _recipientQueue: string[]
   _socket: import('node:net').Socket & Partial<import('node:tls').TLSSocket>
   _destroyed: boolean
-  _envelope: { accepted: string[]; rejected: string[]; rejectedErrors: (SmtpError & { recipient: string })[]; mailError?: SmtpError } | false
+  _envelope:
+    | {
+        accepted: string[]
+        rejected: string[]
+        rejectedErrors: (SmtpError & { recipient: string })[]
+        mailError?: SmtpError
+      }
+    | false
   secure: boolean
   _onData(chunk: Buffer): void
   _onError(error: Error, type: string, data: string | false, command: string): void
@@ -59,7 +68,11 @@ const Base = SMTPConnection as unknown as new (
 ) => Internals & {
   connect(callback: (error?: SmtpError) => void): void
   login(auth: Record<string, unknown>, callback: (error: SmtpError | null) => void): void
-  send(envelope: Record<string, unknown>, message: Buffer[], callback: (error: SmtpError | null, info?: { response: string }) => void): void
+  send(
+    envelope: Record<string, unknown>,
+    message: Buffer[],
+    callback: (error: SmtpError | null, info?: { response: string }) => void,
+  ): void
   reset(callback: (error: SmtpError | null) => void): void
   quit(): void
   close(): void
@@ -218,10 +231,7 @@ export class SmtpClient {
   }
 
   /** Connects, greets, says EHLO and upgrades to TLS as asked. Rejects with SmtpError. */
-  static async open(
-    options: SmtpClientOptions,
-    auth?: { user: string; pass: string },
-  ): Promise<SmtpClient> {
+  static async open(options: SmtpClientOptions, auth?: { user: string; pass: string }): Promise<SmtpClient> {
     const client = new SmtpClient(options)
     const connection = client.#connection
     await new Promise<void>((resolve, reject) => {
@@ -234,7 +244,9 @@ export class SmtpClient {
         reject(error)
       }
       connection.on('error', settle)
-      connection.once('end', () => settle(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' })))
+      connection.once('end', () =>
+        settle(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' })),
+      )
       connection.connect((error) => {
         if (error || !auth) return settle(error)
         connection.login({ credentials: auth }, settle)
@@ -296,7 +308,10 @@ export class SmtpClient {
           const mailError = (state && state.mailError) || undefined
           const rejected =
             state && !mailError
-              ? state.rejectedErrors.map((rejection) => ({ recipient: rejection.recipient, error: rejection }))
+              ? state.rejectedErrors.map((rejection) => ({
+                  recipient: rejection.recipient,
+                  error: rejection,
+                }))
               : []
           const result = {
             rejected,

@@ -10,7 +10,11 @@ export class WorkerEvents {
   constructor(log: Logger, registry: Registry) {
     const registers = [registry]
     this.#log = log
-    this.#released = new Counter({ name: 'postel_released_total', help: 'Rows moved from waiting to queue', registers })
+    this.#released = new Counter({
+      name: 'postel_released_total',
+      help: 'Rows moved from waiting to queue',
+      registers,
+    })
     this.#tasks = new Counter({
       name: 'postel_tasks_total',
       help: 'graphile-worker jobs by task and result',
@@ -33,7 +37,10 @@ export class WorkerEvents {
   }
 
   partitionKept(partition: string, err: unknown): void {
-    this.#log.warn({ event: 'partition_kept', partition, err }, 'could not drop the partition, trying again later')
+    this.#log.warn(
+      { event: 'partition_kept', partition, err },
+      'could not drop the partition, trying again later',
+    )
   }
 
   taskDone(task: string): void {

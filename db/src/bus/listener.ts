@@ -100,7 +100,10 @@ export class Listener {
 function within<T>(work: PromiseLike<T>): Promise<T> {
   let timer: NodeJS.Timeout
   const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('the listening connection does not answer')), heartbeatTimeoutMs)
+    timer = setTimeout(
+      () => reject(new Error('the listening connection does not answer')),
+      heartbeatTimeoutMs,
+    )
   })
   return Promise.race([work, deadline]).finally(() => clearTimeout(timer))
 }

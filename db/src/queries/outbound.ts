@@ -251,7 +251,7 @@ export class OutboundQueries {
       envelopeFrom: row.envelope_from,
       signingDomain: row.signing_domain,
       details: row.details === null ? null : (JSON.parse(row.details) as MessageDetails),
-      raw: row.encoding === 1 ? zstdDecompressSync(row.body) : row.body,
+      raw: row.encoding === 1 ? zstdDecompressSync(row.body, { chunkSize: row.size_bytes + 64 }) : row.body,
     }))
   }
 

@@ -63,7 +63,10 @@ export async function signDkim(message: Buffer, keys: readonly DkimKey[], now: D
         ` x=${seconds + secondsValid};`
       const field = `${tags}\r\n${foldNames(names)}\r\n bh=${bodyHash};\r\n b=`
       // The field itself is signed last, relaxed, with an empty b= and without its line end (RFC 6376 §3.7)
-      const data = Buffer.from(`${canonical}dkim-signature:${field.replace(/\r\n /g, ' ').replace(/ +/g, ' ')}`, 'latin1')
+      const data = Buffer.from(
+        `${canonical}dkim-signature:${field.replace(/\r\n /g, ' ').replace(/ +/g, ' ')}`,
+        'latin1',
+      )
       const signature = await signature64(data, key)
       return `DKIM-Signature: ${field}${foldBase64(signature)}\r\n`
     }),

@@ -54,7 +54,9 @@ export function listen(server: Server, port: number, host: string): Promise<void
     const onError = (error: NodeJS.ErrnoException) =>
       reject(
         error.code === 'EADDRINUSE'
-          ? new Error(`Port ${port} is taken by another program: stop it or choose another port.`, { cause: error })
+          ? new Error(`Port ${port} is taken by another program: stop it or choose another port.`, {
+              cause: error,
+            })
           : error,
       )
     server.once('error', onError)

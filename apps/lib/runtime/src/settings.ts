@@ -51,7 +51,11 @@ export const bootstrapSettings = {
     .optional(),
   BOOTSTRAP_RELAY_CIDR: list(),
   BOOTSTRAP_DOMAINS: list(),
-  BOOTSTRAP_DOMAINS_VERIFIED: flag(false).optional(),
+  /** Unset: true in sandbox, else false. */
+  BOOTSTRAP_DOMAINS_VERIFIED: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .optional()
+    .transform((text) => (text === undefined ? undefined : text === 'true')),
 }
 
 export const unsafeDatabaseSetting = {

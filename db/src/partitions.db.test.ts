@@ -1,0 +1,216 @@
+/** Days come and go: partitions are there before they are needed, and go when nothing in them is live. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { connect, type Sql } from './client.ts'
+import { MaintenanceQueries } from './queries/maintenance.ts'
+import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
+import { makeTenant, stateOf, submitOne, until } from './testing/factories.ts'
+
+let database: TestDatabase
+let sql: Sql
+let queries: MaintenanceQueries
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  sql = connect(database.url, { name: 'test', max: 4 })
+  queries = new MaintenanceQueries(sql)
+})
+afterAll(async () => {
+  await sql.end({ timeout: 1 })
+  await database.drop()
+})
+
+const parents = ['messages', 'message_bodies', 'deliveries', 'attempts', 'events']
+const dayMs = 86_400_000
+const day = (offset: number) =>
+  new Date(Date.now() + offset * dayMs).toISOString().slice(0, 10).replaceAll('-', '')
+
+async function partitionsOf(parent: string): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = ${`postel.${parent}`}::regclass order by c.relname`
+  return rows.map((row) => row.name)
+}
+
+async function makeDays(from: number): Promise<void> {
+  await sql`select postel.create_partitions(1, now() + ${`${from} days`}::interval)`
+}
+
+describe('create_partitions', () => {
+  test('a migrated database has yesterday, today and fourteen days', async () => {
+    const days = Array.from({ length: 16 }, (_, index) => day(index - 1))
+    for (const parent of parents)
+      expect(await partitionsOf(parent)).toEqual(days.map((each) => `${parent}_${each}`))
+    expect(await queries.createPartitions()).toBe(0)
+  })
+
+  test('makes what is missing, whoever else does', async () => {
+    const later = new Date(Date.now() + dayMs)
+    const made = await Promise.all(
+      [1, 2, 3, 4].map(async () => {
+        const [row] = await sql<{ made: number }[]>`select postel.create_partitions(14, ${later}) as made`
+        return row!.made
+      }),
+    )
+    expect(made.sort()).toEqual([0, 0, 0, 5])
+  })
+
+  test('mail finds its partition at both ends of a day', async () => {
+    for (const at of ['00:00:00.000', '23:59:59.999']) {
+      const moment = `${new Date(Date.now() + 5 * dayMs).toISOString().slice(0, 10)}T${at}Z`
+      const [row] = await sql`
+        insert into postel.events (id, organization_id, message_id, type)
+        values (postel.uuid_v7_floor(${moment}), gen_random_uuid(), gen_random_uuid(), 'accepted')
+        returning tableoid::regclass::text as partition`
+      expect(row!.partition).toBe(`postel.events_${day(5)}`)
+    }
+    await sql`delete from postel.events`
+  })
+})
+
+describe('uuid_v7', () => {
+  test('is a version 7 UUID of the database’s clock', async () => {
+    const [row] = await sql<{ early: boolean; late: boolean; text: string }[]>`
+      select u.id::text as text, u.id >= postel.uuid_v7_floor(clock_timestamp() - interval '1 s') as early,
+        u.id < postel.uuid_v7_floor(clock_timestamp() + interval '1 s') as late
+      from (select postel.uuid_v7() as id) as u`
+    expect(row!.text).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(row).toMatchObject({ early: true, late: true })
+  })
+
+  test('never repeats', async () => {
+    const [row] = await sql`
+      select count(distinct postel.uuid_v7())::int as count from generate_series(1, 10000)`
+    expect(row).toEqual({ count: 10_000 })
+  })
+
+  test.each([
+    ['1970-01-01T00:00:00Z', '00000000-0000-7000-8000-000000000000'],
+    ['2026-11-21T12:34:56.789Z', '019aa6b2-3bd5-7000-8000-000000000000'],
+  ])('uuid_v7_floor of %s is the smallest of its millisecond', async (at, expected) => {
+    const [row] = await sql<{ id: string }[]>`select postel.uuid_v7_floor(${at}) as id`
+    const milliseconds = Number.parseInt(row!.id.slice(0, 13).replace('-', ''), 16)
+    expect(milliseconds).toBe(Date.parse(at))
+    expect(row!.id.slice(13)).toBe(expected.slice(13))
+  })
+})
+
+describe('retention', () => {
+  beforeAll(() => makeDays(-40))
+
+  async function expired(retentionDays: number): Promise<string[]> {
+    return (await queries.expiredPartitions(retentionDays)).map(({ partition }) => partition)
+  }
+  const of = (...offsets: number[]) =>
+    offsets.flatMap((offset) => [...parents].sort().map((parent) => `${parent}_${day(offset)}`))
+
+  test('partitions past it are named, the oldest first', async () => {
+    expect(await expired(30)).toEqual(of(-41, -40, -39))
+    expect(await expired(38)).toEqual(of(-41, -40, -39))
+    expect(await expired(39)).toEqual(of(-41, -40))
+    expect(await expired(41)).toEqual([])
+  })
+
+  test.each([
+    ['waits', 'waiting'],
+    ['is queued', 'queue'],
+  ])('a day of which mail still %s is kept whole, and only that day', async (_, table) => {
+    const tenant = await makeTenant(sql)
+    const id = await submitOne(
+      sql,
+      tenant,
+      table === 'waiting' ? { sendAt: new Date(Date.now() + dayMs) } : {},
+    )
+    await sql`
+      update postel.${sql(table)} set message_id = postel.uuid_v7_floor(now() - interval '40 days')
+      where message_id = ${id}`
+    try {
+      expect(await expired(30)).toEqual(of(-41, -39))
+    } finally {
+      await sql`delete from postel.${sql(table)}`
+    }
+  })
+
+  test('a partition is detached and dropped while mail goes on', async () => {
+    const tenant = await makeTenant(sql)
+    const [partition] = await expired(30)
+    let done = false
+    const traffic = (async () => {
+      const ids: string[] = []
+      do ids.push(await submitOne(sql, tenant))
+      while (!done)
+      return ids
+    })()
+    for (const { parent, partition } of await queries.expiredPartitions(39))
+      await queries.dropPartition(parent, partition)
+    done = true
+    const ids = await traffic
+    expect((await stateOf(sql, ids.at(-1)!)).deliveries).toEqual(['1 queued'])
+    expect(await expired(30)).toEqual(of(-39))
+    const [row] = await sql`select to_regclass(${`postel.${partition!}`}) as found`
+    expect(row).toEqual({ found: null })
+  })
+
+  test('what has gone already is no error', async () => {
+    await queries.dropPartition('messages', 'messages_19990101')
+  })
+
+  test('a drop that cannot have its lock gives up in seconds, and the next call finishes it', async () => {
+    const [{ parent, partition }] = (await queries.expiredPartitions(30)) as [
+      { parent: string; partition: string },
+    ]
+    const reader = connect(database.url, { name: 'reader', max: 1 })
+    try {
+      const started = performance.now()
+      await reader.begin(async (tx) => {
+        await tx`select from postel.${tx(parent)} limit 1`
+        await expect(queries.dropPartition(parent, partition)).rejects.toMatchObject({ code: '55P03' })
+      })
+      expect(performance.now() - started).toBeLessThan(6_000)
+      // The connection that it used is as it was before
+      const [row] = await sql`show lock_timeout`
+      expect(row).toEqual({ lock_timeout: '10s' })
+      await queries.dropPartition(parent, partition)
+      expect(await expired(30)).not.toContain(partition)
+    } finally {
+      await reader.end({ timeout: 1 })
+    }
+  })
+
+  test('a detach that was cut short is finished by the next call', async () => {
+    const [{ parent, partition }] = (await queries.expiredPartitions(30)) as [
+      { parent: string; partition: string },
+    ]
+    const reader = connect(database.url, { name: 'reader', max: 1 })
+    const dying = connect(database.url, { name: 'dying', max: 1 })
+    try {
+      await reader.begin(async (tx) => {
+        await tx`select from postel.${tx(parent)} limit 1`
+        const cut = new MaintenanceQueries(dying).dropPartition(parent, partition).catch((error) => error)
+        await until(async () => {
+          const rows = await sql`
+            select from pg_inherits
+            where inhrelid = to_regclass(${`postel.${partition}`}) and inhdetachpending`
+          return rows.length > 0
+        })
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'dying'`
+        expect(await cut).toBeInstanceOf(Error)
+      })
+      await queries.dropPartition(parent, partition)
+      const [row] = await sql`select to_regclass(${`postel.${partition}`}) as found`
+      expect(row).toEqual({ found: null })
+    } finally {
+      await reader.end({ timeout: 1 })
+      await dying.end({ timeout: 1 })
+    }
+  })
+})
+
+test('idempotency keys go after a day', async () => {
+  const tenant = await makeTenant(sql)
+  for (const age of ['23 hours', '25 hours'])
+    await sql`
+      insert into postel.idempotency_keys (project_id, key, request_hash, message_ids, created_at)
+      values (${tenant.projectId}, ${age}, '', '{}', now() - ${age}::interval)`
+  await queries.dropExpiredKeys()
+  expect([...(await sql`select key from postel.idempotency_keys`)]).toEqual([{ key: '23 hours' }])
+})
