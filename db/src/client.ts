@@ -16,9 +16,16 @@ export type ConnectOptions = {
   onnotify?: (channel: string, payload: string) => void
 }
 
+/** postgres.js would wait up to 20 s between tries, longer than a hold on an IP is believed. */
+const reconnectSecondsMax = 1
+
 /**
  * Opens a pool of connections lazily: nothing is sent until the first query, and broken connections are made anew
  * by the next one. Idle connections stay open.
+ *
+ * NOTE: a process that lives on uses neither `begin` nor `reserve`. When their connection breaks, postgres.js writes the
+ * rollback (or the next statement) into a socket that is gone, and that ends the process. One statement is a transaction,
+ * and settings for it alone can be set within it (set_config).
  */
 export function connect(url: string, options: ConnectOptions): Sql {
   return postgres(url, {
@@ -26,6 +33,8 @@ export function connect(url: string, options: ConnectOptions): Sql {
     idle_timeout: 0,
     max_lifetime: null,
     connect_timeout: 10,
+    backoff: (failures: number) =>
+      (0.5 + Math.random() / 2) * Math.min(3 ** Math.min(failures, 10) / 100, reconnectSecondsMax),
     // Without it array parameters cannot be typed; it costs a catalog query per connection.
     fetch_types: true,
     onnotice: () => {},
@@ -39,6 +48,13 @@ export function connect(url: string, options: ConnectOptions): Sql {
       ...options.settings,
     },
   } as postgres.Options<Record<string, never>>)
+}
+
+/** One connection of its own to the database of a pool, with other settings; whoever asks for it ends it. */
+export function connectApart(pool: Sql, settings: Record<string, string>): Sql {
+  const { options } = pool
+  const connection = { ...options.connection, ...settings }
+  return postgres({ ...options, max: 1, connection } as unknown as postgres.Options<Record<string, never>>)
 }
 
 /**

@@ -85,7 +85,8 @@ export class SubmissionConnection extends Base {
 
   /** Closes the connection when its client has been too slow to finish a command; idle clients have their own limit. */
   enforceDeadline(now: number): void {
-    if (this._parser && this._parser._dataMode) this.#commandAt = now
+    const { _parser: parser } = this
+    if (parser !== false && parser._dataMode) this.#commandAt = now
     if (now - this.#commandAt < this._server.policy.commandSeconds * 1000 || this._closing) return
     this.#refuse(replies.tooSlow())
   }

@@ -32,7 +32,7 @@ export async function openSandboxMailbox(
             messageId: dsn?.envid ?? null,
             clientAddress: session.remoteAddress,
             ehloName: session.hostNameAppearsAs || '',
-            envelopeFrom: (mailFrom && mailFrom.address) || '',
+            envelopeFrom: mailFrom ? mailFrom.address : '',
             recipients: rcptTo.map((recipient) => recipient.address),
             raw: Buffer.concat(chunks),
           })

@@ -305,7 +305,7 @@ export class SmtpClient {
         parts,
         (error, info) => {
           const state = connection._envelope
-          const mailError = (state && state.mailError) || undefined
+          const mailError = state ? state.mailError : undefined
           const rejected =
             state && !mailError
               ? state.rejectedErrors.map((rejection) => ({

@@ -1,5 +1,5 @@
 /** What the worker asks of Postgres. */
-import type { Sql } from '../client.ts'
+import { connectApart, type Sql } from '../client.ts'
 
 export class MaintenanceQueries {
   readonly #sql: Sql
@@ -39,20 +39,18 @@ export class MaintenanceQueries {
    * seconds; a detach that was cut short is finished by the next call.
    */
   async dropPartition(parent: string, partition: string): Promise<void> {
-    const reserved = await this.#sql.reserve()
+    const own = connectApart(this.#sql, { lock_timeout: '2s' })
     try {
-      await reserved`set lock_timeout = '2s'`
-      const [state] = await reserved<{ pending: boolean }[]>`
+      const [state] = await own<{ pending: boolean }[]>`
         select i.inhdetachpending as pending from pg_inherits i
         where i.inhrelid = to_regclass(${`postel.${partition}`})`
       if (state)
-        await reserved`
-          alter table postel.${reserved(parent)} detach partition postel.${reserved(partition)}
-          ${state.pending ? reserved`finalize` : reserved`concurrently`}`
-      await reserved`drop table if exists postel.${reserved(partition)}`
+        await own`
+          alter table postel.${own(parent)} detach partition postel.${own(partition)}
+          ${state.pending ? own`finalize` : own`concurrently`}`
+      await own`drop table if exists postel.${own(partition)}`
     } finally {
-      await reserved`reset lock_timeout`.catch(() => {})
-      reserved.release()
+      await own.end({ timeout: 1 })
     }
   }
 

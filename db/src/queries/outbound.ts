@@ -141,15 +141,13 @@ export class OutboundQueries {
   }
 
   /** Extends the holds; what is missing from the answer is lost. See postel.renew_ips. */
-  async renew(processId: string): Promise<{ ipId: number; state: string; ehloName: string | null }[]> {
+  renew(processId: string): Promise<HeldIp[]> {
     // A lost renewal is renewed again in seconds, so it need not wait for the disk.
-    const [, rows] = await this.#sql.begin((tx) => [
-      tx`set local synchronous_commit = off`,
-      tx<{ ipId: number; state: string; ehloName: string | null }[]>`
-        select r.ip_id as "ipId", r.state, r.ehlo_name as "ehloName"
-        from postel.renew_ips(${processId}, ${holdSeconds}) as r`,
-    ])
-    return rows
+    return this.#sql<HeldIp[]>`
+      select r.ip_id as "ipId", host(a.address) as address, r.ehlo_name as "ehloName", r.state
+      from (select set_config('synchronous_commit', 'off', true)) as s
+      cross join postel.renew_ips(${processId}, ${holdSeconds}) as r
+      join postel.ip_addresses a on a.id = r.ip_id`
   }
 
   /** Gives IPs back, or all of them and the process's row with them. */
@@ -159,10 +157,11 @@ export class OutboundQueries {
 
   /** Writes down which rows are in flight, for whoever takes over from this process. */
   async reportInFlight(processId: string, ids: readonly number[]): Promise<void> {
-    await this.#sql.begin((tx) => [
-      tx`set local synchronous_commit = off`,
-      tx`update postel.outbound_processes set in_flight = ${ids as number[]}::bigint[] where id = ${processId}`,
-    ])
+    await this.#sql`
+      with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
+      update postel.outbound_processes p set in_flight = ${ids as number[]}::bigint[]
+      from relaxed
+      where p.id = ${processId}`
   }
 
   /** The next rows of each IP behind its cursor, in order of id, at most `limit` an IP. */
