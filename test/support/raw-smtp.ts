@@ -13,12 +13,14 @@ const replySeconds = 10
 
 export class RawSmtp {
   #socket: Socket
+  readonly #plain: Socket
   #received = ''
   #ended = false
   #changed: () => void = () => {}
 
   private constructor(socket: Socket) {
     this.#socket = socket
+    this.#plain = socket
     this.#listen(socket)
   }
 
@@ -130,12 +132,13 @@ export class RawSmtp {
 
   /** Ends at once with RST. */
   reset(): void {
-    this.#socket.resetAndDestroy()
+    this.#plain.resetAndDestroy()
   }
 
   /** Goes away without a word. */
   destroy(): void {
     this.#socket.destroy()
+    this.#plain.destroy()
   }
 
   #listen(socket: Socket): void {

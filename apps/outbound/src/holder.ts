@@ -92,19 +92,20 @@ export class Holder {
   async #renewAndAcquire(): Promise<void> {
     const { queries, processId, nodeName, events, onAcquired, onLost } = this.#options
     const startedAt = performance.now()
-    if (this.#held.size > 0) {
-      const renewed = new Map((await queries.renew(processId)).map((ip) => [ip.ipId, ip]))
-      const lost = this.ids.filter((id) => !renewed.has(id))
-      for (const id of lost) this.#held.delete(id)
-      for (const ip of renewed.values()) {
-        const held = this.#held.get(ip.ipId)
-        if (held) Object.assign(held, { state: ip.state, ehloName: ip.ehloName })
-      }
-      if (lost.length > 0) {
-        events.lost(lost)
-        onLost(lost)
-      }
-      this.#believedUntil = startedAt + believeForMs
+    const renewed = new Map((await queries.renew(processId)).map((ip) => [ip.ipId, ip]))
+    const lost = this.ids.filter((id) => !renewed.has(id))
+    for (const id of lost) this.#held.delete(id)
+    // Of an acquire whose answer was lost we know only here that it was carried out
+    const found = [...renewed.values()].filter((ip) => !this.#held.has(ip.ipId))
+    for (const ip of renewed.values()) this.#held.set(ip.ipId, ip)
+    if (renewed.size > 0) this.#believedUntil = startedAt + believeForMs
+    if (lost.length > 0) {
+      events.lost(lost)
+      onLost(lost)
+    }
+    if (found.length > 0) {
+      events.acquired(found)
+      onAcquired(found)
     }
     const addresses = this.#options.addresses.length > 0 ? this.#options.addresses : localAddresses()
     const acquiredAt = performance.now()

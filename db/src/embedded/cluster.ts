@@ -159,12 +159,16 @@ export class PostgresCluster {
     this.#unlock()
   }
 
-  /** With the lock in hand, a server that still runs here has lost its owner, and a postmaster.pid that names another program is stale. */
+  /**
+   * With the lock in hand, a server that still runs here has lost its owner, and a postmaster.pid without one is stale:
+   * it names another program, or a killed server that nobody has reaped yet, which Postgres would take for alive.
+   * Backends that outlived their postmaster are still found, by the shared memory of the data directory's inode.
+   */
   async #clearLeftover(): Promise<void> {
     const left = readPostmaster(this.dataDir)
     if (!left) return
     if (left.running) await endServer(left.pid, 'fast', () => !isAlive(left.pid))
-    else if (isAlive(left.pid)) rmSync(join(this.dataDir, 'postmaster.pid'), { force: true })
+    else rmSync(join(this.dataDir, 'postmaster.pid'), { force: true })
   }
 
   async #launch(command: ServerCommand): Promise<void> {
