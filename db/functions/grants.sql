@@ -6,3 +6,5 @@ grant execute on all functions in schema postel to postel_app;
 grant select on postel.queue_now, postel.queue_by_ip, postel.recent_failures to postel_operator, postel_readonly;
 revoke execute on all functions in schema postel from public;
 grant execute on all functions in schema postel to postel_app;
+-- A view calls functions as the person who reads it.
+grant execute on function postel.uuid_v7_floor to postel_operator, postel_readonly;

@@ -84,7 +84,9 @@ begin
     order by a.address, u.position
   ) as r;
 
-  v_headers := regexp_replace(v_headers, '(^|\n)(?:resent-)?bcc[ \t]*:(?:[^\r\n]|\r\n[ \t])*\r\n', '\1', 'gi');
+  -- one match takes all Bcc fields that follow each other: the next match needs a line end before it
+  v_headers := regexp_replace(
+    v_headers, '(^|\n)(?:(?:resent-)?bcc[ \t]*:(?:[^\r\n]|\r\n[ \t])*\r\n)+', '\1', 'gi');
   v_mid := (regexp_match(v_headers, '(?:^|\n)message-id[ \t]*:[ \t]*(?:\r\n[ \t]+)?(<[^<>\r\n]*>)', 'i'))[1];
   if v_mid is null then
     v_mid := '<' || replace(gen_random_uuid()::text, '-', '') || '@' || v_from.domain || '>';

@@ -1,18 +1,18 @@
 /** Postel's services, really running in this process, on a database of their own. */
 import { randomBytes } from 'node:crypto'
+import { zstdDecompressSync } from 'node:zlib'
 import { bootstrap, type DkimAlgorithm } from '@postel/db/bootstrap'
 import { connect, type Sql } from '@postel/db/client'
 import { hashSecret } from '@postel/db/queries/credentials'
 import { createTestDatabase } from '@postel/db/testing/create-test-database'
 import { readConfig as readInboundConfig } from '@postel/inbound/config'
 import { InboundService } from '@postel/inbound/service'
-import { readConfig as readOutboundConfig } from '@postel/outbound/config'
-import { OutboundService } from '@postel/outbound/service'
+import type { OutboundService } from '@postel/outbound/service'
 import { createLogger } from '@postel/runtime/logger'
 import { createSecretBox } from '@postel/runtime/secret-box'
-import { readConfig as readWorkerConfig } from '@postel/worker/config'
-import { WorkerService } from '@postel/worker/service'
+import type { WorkerService } from '@postel/worker/service'
 import { RawSmtp } from './raw-smtp.ts'
+import { waitFor } from './wait-for.ts'
 
 /** Environment variables over the tests' own. */
 export type Env = Record<string, string>
@@ -41,6 +41,19 @@ export type Channel = 'plain' | 'STARTTLS' | 'implicit TLS'
 export const channels: readonly Channel[] = ['plain', 'STARTTLS']
 
 export type Delivery = { recipient: string; state: string; attempts: number; reply: string | null }
+export type Attempt = {
+  number: number
+  attempt: number
+  outcome: string
+  inDoubt: boolean
+  category: string | null
+  code: number | null
+  enhanced: string | null
+  reply: string | null
+  mx: string | null
+  tls: string | null
+  ip: string | null
+}
 export type Stored = { from: string; recipients: string[]; raw: string }
 
 export class Postel {
@@ -111,12 +124,21 @@ export class Postel {
   }
 
   async startOutbound(env: Env = {}): Promise<OutboundService> {
-    const config = readOutboundConfig({ ...this.#env, ...env })
+    // Loaded only where it is wanted: most files need no more than inbound
+    const [{ readConfig }, { OutboundService }] = await Promise.all([
+      import('@postel/outbound/config'),
+      import('@postel/outbound/service'),
+    ])
+    const config = readConfig({ ...this.#env, ...env })
     return this.#run(new OutboundService(config, createLogger('outbound', config.LOG_LEVEL)))
   }
 
   async startWorker(env: Env = {}): Promise<WorkerService> {
-    const config = readWorkerConfig({ ...this.#env, ...env })
+    const [{ readConfig }, { WorkerService }] = await Promise.all([
+      import('@postel/worker/config'),
+      import('@postel/worker/service'),
+    ])
+    const config = readConfig({ ...this.#env, ...env })
     return this.#run(new WorkerService(config, createLogger('worker', config.LOG_LEVEL)))
   }
 
@@ -158,7 +180,6 @@ export class Postel {
 
   /** Every stored message, oldest first; `raw` is latin1. */
   async stored(): Promise<Stored[]> {
-    const { zstdDecompressSync } = await import('node:zlib')
     const rows = await this.sql<{ from: string; recipients: string[]; encoding: number; body: Buffer }[]>`
       select
         m.envelope_from as from, b.encoding, b.body,
@@ -183,6 +204,38 @@ export class Postel {
   /** `['a@dest.test delivered', …]`, for a small literal. */
   async states(id: string): Promise<string[]> {
     return (await this.deliveries(id)).map(({ recipient, state }) => `${recipient} ${state}`)
+  }
+
+  /** The same once nothing is queued any more: every recipient was tried, or waits. */
+  async settled(id: string, seconds = 10): Promise<Delivery[]> {
+    return waitFor(async () => {
+      const deliveries = await this.deliveries(id)
+      return deliveries.every(({ state }) => state !== 'queued') && deliveries
+    }, seconds)
+  }
+
+  /** The states once nothing is queued any more. */
+  async finalStates(id: string, seconds = 10): Promise<string[]> {
+    return (await this.settled(id, seconds)).map(({ recipient, state }) => `${recipient} ${state}`)
+  }
+
+  /** Every try of a message, in order. */
+  async attempts(id: string): Promise<Attempt[]> {
+    return this.sql<Attempt[]>`
+      select
+        a.number::int, a.attempt::int, a.outcome, a.in_doubt as "inDoubt", a.category, a.code::int,
+        a.enhanced_code as enhanced, a.reply, a.mx_host as mx, a.tls, host(i.address) as ip
+      from postel.attempts a
+      left join postel.ip_addresses i on i.id = a.ip_id
+      where a.message_id = ${id} order by a.attempt, a.number`
+  }
+
+  /** Seconds until each waiting row of a message is due. */
+  async waits(id: string): Promise<number[]> {
+    const rows = await this.sql<{ seconds: number }[]>`
+      select extract(epoch from w.not_before - now())::float8 as seconds
+      from postel.waiting w where w.message_id = ${id} order by w.id`
+    return rows.map(({ seconds }) => seconds)
   }
 
   /** Tries deferred recipients now. */

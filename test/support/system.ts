@@ -16,6 +16,8 @@ export type System = {
   /** The first of mxs. */
   mx: FakeMx
   mxs: FakeMx[]
+  /** A domain that was never mailed before, so without sessions; it goes to all of mxs in their order. */
+  freshDomain(): string
   /** For startOutbound. */
   outboundEnv: Record<string, string>
   stop(): Promise<void>
@@ -29,8 +31,10 @@ export async function startSystem(
   const mxs = await FakeMx.startAll([scripts].flat())
   const names = mxs.map((_, index) => `mx${index + 1}.remote.test`)
   const first: Zone = { MX: [[10, names[0]!]] }
+  const all: Zone = { MX: names.map((name, index) => [(index + 1) * 10, name] as const) }
+  let domains = 0
   const dns = await FakeDns.start({
-    'dest.test': { MX: names.map((name, index) => [(index + 1) * 10, name] as const) },
+    'dest.test': all,
     'a.test': first,
     'b.test': first,
     'c.test': first,
@@ -49,6 +53,11 @@ export async function startSystem(
       dns,
       mx: mxs[0]!,
       mxs,
+      freshDomain: () => {
+        const name = `fresh-${++domains}.test`
+        dns.zones[name] = all
+        return name
+      },
       outboundEnv,
       stop: async () => {
         await postel.stop()

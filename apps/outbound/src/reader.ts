@@ -3,11 +3,13 @@
  * jumps over all that is dead. A row that commits late, with an id below the cursor, is found by reading a little back
  * each time, further back each second, and from the beginning each minute.
  */
-import type { Descriptor, OutboundQueries } from '@postel/db/queries/outbound'
+import type { Descriptor, LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
 import type { OutboundEvents } from './events.ts'
 import type { Lanes } from './lanes.ts'
 
 const readLimit = 1_000
+/** Rows read together with their bodies by a process that is idle. */
+const takeLimit = 20
 /** Ids that batches in commit at the same moment may lie apart. */
 const overlapIds = 128
 const lookBackIds = 20_000
@@ -34,6 +36,10 @@ export type ReaderOptions = {
   pollMs: number
   /** New rows are in the lanes. */
   onWork: () => void
+  /** Whether a row is being sent or its outcome not yet recorded, even under a hold that was lost and taken again. */
+  isInFlight: (id: number) => boolean
+  /** A row that came with its body; false: there is no room for it now. */
+  onLoaded: (message: LoadedMessage) => boolean
 }
 
 export class Reader {
@@ -134,6 +140,7 @@ export class Reader {
   /** The row was not sent after all and is to be found again. */
   release(item: Pick<Descriptor, 'id' | 'ipId'>): void {
     this.#cursors.get(item.ipId)?.known.delete(item.id)
+    this.#active = true
   }
 
   #readIfDirty(): void {
@@ -149,10 +156,11 @@ export class Reader {
         if (cursors.length === 0) break
         for (const cursor of cursors) cursor.dirty = false
         const starts = new Map(cursors.map((cursor) => [cursor.ipId, Math.max(0, cursor.at - overlapIds)]))
-        const rows = await this.#options.queries.after(
-          cursors.map((cursor) => ({ ipId: cursor.ipId, after: starts.get(cursor.ipId)! })),
-          readLimit,
-        )
+        const idle = this.#options.lanes.count === 0 && cursors.every((cursor) => cursor.known.size === 0)
+        const from = cursors.map((cursor) => ({ ipId: cursor.ipId, after: starts.get(cursor.ipId)! }))
+        const limit = idle ? takeLimit : readLimit
+        const { queries } = this.#options
+        const rows = idle ? await queries.take(from, limit) : await queries.after(from, limit)
         const counts = new Map<number, number>()
         let added = 0
         for (const row of rows) {
@@ -164,7 +172,7 @@ export class Reader {
         }
         for (const [ipId, count] of counts) {
           const cursor = this.#cursors.get(ipId)
-          if (cursor && count >= readLimit) cursor.dirty = true
+          if (cursor && count >= limit) cursor.dirty = true
         }
         if (added > 0) {
           this.#active = true
@@ -179,12 +187,13 @@ export class Reader {
   }
 
   #isKnown(cursor: Cursor, id: number): boolean {
-    return cursor.known.has(id) || cursor.done.has(id) || cursor.doneBefore.has(id)
+    if (cursor.known.has(id) || cursor.done.has(id) || cursor.doneBefore.has(id)) return true
+    return this.#options.isInFlight(id)
   }
 
-  #take(cursor: Cursor, row: Descriptor): boolean {
+  #take(cursor: Cursor, row: Descriptor | LoadedMessage): boolean {
     if (this.#isKnown(cursor, row.id)) return false
-    if (!this.#options.lanes.add(row)) return false
+    if (!('raw' in row && this.#options.onLoaded(row)) && !this.#options.lanes.add(row)) return false
     cursor.known.add(row.id)
     return true
   }

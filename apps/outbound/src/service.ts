@@ -73,6 +73,8 @@ export class OutboundService implements Service {
       events,
       pollMs: config.OUTBOUND_POLL_SECONDS * 1000,
       onWork: () => this.#loop.pump(),
+      onLoaded: (message) => this.#loop.accept(message),
+      isInFlight: (id) => this.#loop.inFlight.has(id),
     })
     this.#holder = new Holder({
       queries: this.#queries,

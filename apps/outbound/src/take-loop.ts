@@ -62,6 +62,17 @@ export class TakeLoop {
     })
   }
 
+  /** Hands over a message that was read with its body; false when there is no room for it now. */
+  accept(message: LoadedMessage): boolean {
+    const { sites, mayStart } = this.#options
+    if (this.#stopped || !mayStart(message.ipId) || sites.room(message.ipId, message.domain) <= 0)
+      return false
+    sites.reserve(message.ipId, message.domain)
+    this.#enter(message)
+    void this.#sign(message, performance.now())
+    return true
+  }
+
   /** The message has ended or was released. */
   leave(row: Pick<Descriptor, 'id'>): void {
     this.#inFlightBytes -= this.inFlight.get(row.id) ?? 0

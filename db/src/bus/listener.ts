@@ -7,7 +7,7 @@
 import { connect, type Sql } from '../client.ts'
 import type { Channel } from './channels.ts'
 
-const heartbeatMs = 10_000
+const defaultHeartbeatMs = 10_000
 const heartbeatTimeoutMs = 5_000
 const reconnectMaxMs = 5_000
 
@@ -20,6 +20,8 @@ export type ListenerOptions = {
   /** The channels are subscribed (again): rescan. */
   onReady: () => void
   onError: (error: unknown) => void
+  /** How often it asks itself whether it still listens. Default 10,000 ms. */
+  heartbeatMs?: number
 }
 
 export class Listener {
@@ -29,9 +31,11 @@ export class Listener {
   #failures = 0
   #timer: NodeJS.Timeout | undefined
   #heardAt = 0
+  readonly #heartbeatMs: number
 
   constructor(options: ListenerOptions) {
     this.#options = options
+    this.#heartbeatMs = options.heartbeatMs ?? defaultHeartbeatMs
   }
 
   /** Subscribes, and keeps trying in the background when it cannot. Resolves after the first try. */
@@ -68,7 +72,7 @@ export class Listener {
       this.#failures = 0
       this.#heardAt = performance.now()
       this.#options.onReady()
-      this.#timer = setTimeout(() => void this.#heartbeat(sql), heartbeatMs)
+      this.#timer = setTimeout(() => void this.#heartbeat(sql), this.#heartbeatMs)
     } catch (error) {
       this.#rebuild(sql, error)
     }
@@ -82,7 +86,7 @@ export class Listener {
       if (lost.length > 0) throw new Error(`the subscription to ${lost.join(', ')} was lost`)
       if (this.#stopped) return
       this.#heardAt = performance.now()
-      this.#timer = setTimeout(() => void this.#heartbeat(sql), heartbeatMs)
+      this.#timer = setTimeout(() => void this.#heartbeat(sql), this.#heartbeatMs)
     } catch (error) {
       this.#rebuild(sql, error)
     }

@@ -54,6 +54,14 @@ export class MaintenanceQueries {
     }
   }
 
+  /** Outbound processes that went silent a day ago and hold nothing. */
+  async dropDeadProcesses(): Promise<void> {
+    await this.#sql`
+      delete from postel.outbound_processes p
+      where p.heartbeat_at < now() - interval '1 day'
+        and not exists (select from postel.ip_holders h where h.process_id = p.id)`
+  }
+
   /** Idempotency keys older than a day. */
   async dropExpiredKeys(): Promise<void> {
     await this.#sql`delete from postel.idempotency_keys where created_at < now() - interval '24 hours'`

@@ -1,4 +1,4 @@
-/** partitions: each hour, makes the day partitions ahead and drops those past their retention. */
+/** partitions: each hour, makes the day partitions ahead and drops those past their retention, and with them what else has had its day. */
 import type { TaskContext } from './task.ts'
 
 /** A partition that cannot be locked within two seconds is left for the next hour. */
@@ -13,4 +13,5 @@ export async function keepPartitions({ config, queries, events }: TaskContext): 
     }
   }
   await queries.dropExpiredKeys()
+  await queries.dropDeadProcesses()
 }

@@ -1,0 +1,72 @@
+/** An app as a process of its own, to be killed, stopped and started again. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+export type AppName = 'inbound' | 'outbound' | 'worker'
+
+export type Exit = { code: number | null; signal: NodeJS.Signals | null }
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const startSeconds = 30
+
+export class AppProcess {
+  readonly name: string
+  readonly #app: AppName
+  readonly #env: Record<string, string>
+  readonly #logFile: string
+  #child: ChildProcess | undefined
+  #exited: Promise<Exit> = Promise.resolve({ code: 0, signal: null })
+  #expected = false
+  /** Ends that nobody here asked for. */
+  readonly surprises: string[] = []
+
+  constructor(name: string, app: AppName, env: Record<string, string>, logFile: string) {
+    this.name = name
+    this.#app = app
+    this.#env = env
+    this.#logFile = logFile
+  }
+
+  /** Resolves when the app says that it works. */
+  async start(): Promise<void> {
+    const log = openSync(this.#logFile, 'a')
+    const child = spawn(process.execPath, [`apps/${this.#app}/src/main.ts`], {
+      cwd: root,
+      env: { PATH: process.env.PATH ?? '', ...this.#env },
+      stdio: ['ignore', log, log, 'ipc'],
+    })
+    closeSync(log)
+    this.#child = child
+    this.#expected = false
+    this.#exited = new Promise((resolve) => {
+      child.once('exit', (code, signal) => {
+        if (!this.#expected) this.surprises.push(`${this.name} ended by itself (${signal ?? code}): ${this.logTail()}`)
+        resolve({ code, signal })
+      })
+    })
+    const started = new Promise<void>((resolve, reject) => {
+      child.once('message', () => resolve())
+      const timer = setTimeout(() => reject(new Error(`${this.name} is not ready in time`)), startSeconds * 1000)
+      void this.#exited.then(() => reject(new Error(`${this.name} could not start: ${this.logTail()}`)))
+      child.once('message', () => clearTimeout(timer))
+    })
+    await started
+  }
+
+  /** Sends a signal and gives how the process ended; for signals that end it. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<Exit> {
+    this.#expected = true
+    this.#child?.kill(signal)
+    return this.#exited
+  }
+
+  /** For signals that do not end it. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal)
+  }
+
+  logTail(): string {
+    return readFileSync(this.#logFile, 'utf8').slice(-1500)
+  }
+}

@@ -1,0 +1,205 @@
+/** The whole of Postel as processes on a durable database of its own, a load, a sink, and the judge of what came of it. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bootstrap } from '@postel/db/bootstrap'
+import { connect, type Sql } from '@postel/db/client'
+import type { PostgresCluster } from '@postel/db/embedded/cluster'
+import { freePort } from '@postel/db/embedded/address'
+import { inconsistencies } from '@postel/db/testing/factories'
+import { startTestCluster, type TestCluster } from '@postel/db/testing/start-test-cluster'
+import { waitFor } from '../support/wait-for.ts'
+import { type AppName, AppProcess } from './app-process.ts'
+import { Ledger, Load, type LoadOptions } from './load.ts'
+import { makeRandom, type Random } from './random.ts'
+import { Sink } from './sink.ts'
+
+/** What the ledgers say when all is done. All lists are empty and the flags false when every promise was kept. */
+export type Judgement = {
+  /** Answered with 250, and neither delivered nor bounced. */
+  lost: string[]
+  /** Received twice, although no process had died or been stopped with it in doubt. */
+  duplicates: string[]
+  /** Received, and never submitted. */
+  ghosts: string[]
+  /** Recorded as delivered, and never received. */
+  invented: string[]
+  /** Not in the state machine's rules; see inconsistencies(). */
+  inconsistent: string[]
+  /** Processes that ended without being told to. */
+  surprises: string[]
+}
+
+export const kept: Judgement = {
+  lost: [],
+  duplicates: [],
+  ghosts: [],
+  invented: [],
+  inconsistent: [],
+  surprises: [],
+}
+
+const node = 'harness'
+const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.3']
+
+export class Harness {
+  readonly random: Random
+  readonly ledger = new Ledger()
+  readonly sink: Sink
+  readonly cluster: PostgresCluster
+  readonly inbound: AppProcess
+  readonly outbound: AppProcess
+  readonly worker: AppProcess
+  readonly port: number
+  /** Recipients that may come twice: received when a sender died or was stopped, and not recorded by then. */
+  readonly inDoubt = new Set<string>()
+  /** How many each of those moments added. */
+  readonly doubts: number[] = []
+  readonly #own: TestCluster
+  readonly #directory: string
+  readonly #env: Record<string, string>
+  readonly #apps: AppProcess[] = []
+  #sql: Sql
+
+  private constructor(random: Random, own: TestCluster, sink: Sink, port: number, submissionsPort: number) {
+    this.random = random
+    this.#own = own
+    this.cluster = own.cluster
+    this.sink = sink
+    this.port = port
+    this.#directory = mkdtempSync(join(tmpdir(), 'postel-ledger-'))
+    this.#sql = connect(own.url, { name: 'harness', max: 2 })
+    this.#env = {
+      DATABASE_URL: own.url,
+      POSTEL_SECRET: randomBytes(32).toString('base64'),
+      POSTEL_HOSTNAME: 'mail.s.test',
+      SMTP_HOST: '127.0.0.1',
+      SMTP_SUBMISSION_PORT: `${port}`,
+      SMTP_SUBMISSIONS_PORT: `${submissionsPort}`,
+      DELIVERY_MODE: 'relay',
+      DELIVERY_RELAY_URL: `smtp://127.0.0.1:${sink.port}`,
+      DELIVERY_ALLOW_PRIVATE: 'true',
+      OUTBOUND_ADDRESSES: addresses.join(','),
+      NODE_NAME: node,
+      METRICS_PORT: '0',
+      LOG_LEVEL: 'info',
+    }
+    this.inbound = this.makeApp('inbound')
+    this.outbound = this.makeApp('outbound')
+    this.worker = this.makeApp('worker')
+  }
+
+  /** Starts everything; what is deferred is tried again after about a second. */
+  static async start(name: string): Promise<Harness> {
+    const random = makeRandom(name)
+    const own = await startTestCluster()
+    const sink = await Sink.start(random)
+    const harness = new Harness(random, own, sink, await freePort(), await freePort())
+    try {
+      const sql = harness.#sql
+      await bootstrap(sql, {
+        relayCidrs: ['127.0.0.0/8'],
+        domains: ['s.test'],
+        domainsVerified: true,
+        dkim: [],
+        addresses: addresses.map((address) => ({ address, ehloName: null })),
+      })
+      await sql`update postel.projects set retry_schedule_seconds = array[1]`
+      await Promise.all([harness.inbound.start(), harness.outbound.start(), harness.worker.start()])
+    } catch (error) {
+      await harness.stop()
+      throw error
+    }
+    return harness
+  }
+
+  get sql(): Sql {
+    return this.#sql
+  }
+
+  /** Another process of an app, not started yet; it ends with the harness. */
+  makeApp(app: AppName, name: string = app): AppProcess {
+    const process = new AppProcess(name, app, this.#env, join(this.#directory, `${name}.log`))
+    this.#apps.push(process)
+    return process
+  }
+
+  load(options: Partial<LoadOptions> = {}): Load {
+    return new Load({ port: this.port, ledger: this.ledger, random: this.random, ...options }).start()
+  }
+
+  /** Waits until that many more recipients were answered with 250. */
+  async flows(more = 20, seconds = 60): Promise<void> {
+    const goal = this.ledger.acked.size + more
+    await waitFor(() => this.ledger.acked.size >= goal, seconds)
+  }
+
+  /** SIGKILLs outbound, notes what is in doubt, and starts it as a supervisor does. */
+  async killOutbound(): Promise<void> {
+    const sessions = this.sink.sessions()
+    await this.outbound.end('SIGKILL')
+    await waitFor(() => sessions.every((socket) => socket.destroyed))
+    await this.noteDoubt()
+    await this.#sql`select postel.expire_holders(${node})`
+    await this.outbound.start()
+  }
+
+  /** What the sink has and the database does not know as final, while no sender runs. */
+  async noteDoubt(): Promise<void> {
+    const rows = await this.#sql<{ recipient: string }[]>`
+      select recipient from postel.deliveries where state in ('delivered', 'bounced', 'expired')`
+    const final = new Set(rows.map((row) => row.recipient))
+    const doubted = new Set(this.sink.received.map(({ recipient }) => recipient).filter((each) => !final.has(each)))
+    for (const recipient of doubted) this.inDoubt.add(recipient)
+    this.doubts.push(doubted.size)
+  }
+
+  /** Waits until every recipient has its final state. Rejects with what is left, and why. */
+  async drain(seconds = 90): Promise<void> {
+    const left = () => this.#sql<{ count: number }[]>`
+      select (select count(*) from postel.queue)::int + (select count(*) from postel.waiting)::int as count`
+    try {
+      await waitFor(async () => (await left())[0]!.count === 0, seconds)
+    } catch (error) {
+      const rows = await this.#sql`
+        select e.* from (
+          select message_id from postel.queue union select message_id from postel.waiting limit 5
+        ) as q cross join lateral postel.explain(q.message_id) as e`
+      const tails = this.#apps.map((app) => `${app.name}: ${app.logTail()}`)
+      throw new Error(`${error}\n${JSON.stringify(rows, undefined, 1)}\n${tails.join('\n')}`, { cause: error })
+    }
+  }
+
+  /** Compares the ledgers; call it after drain(). */
+  async judge(): Promise<Judgement> {
+    const rows = await this.#sql<{ recipient: string; state: string }[]>`
+      select recipient, state from postel.deliveries`
+    const states = new Map(rows.map((row) => [row.recipient, row.state]))
+    const times = new Map<string, number>()
+    for (const { recipient } of this.sink.received) times.set(recipient, (times.get(recipient) ?? 0) + 1)
+    const ended = (recipient: string) =>
+      times.has(recipient) || states.get(recipient) === 'bounced' || states.get(recipient) === 'expired'
+    return {
+      lost: [...this.ledger.acked].filter((recipient) => !ended(recipient)),
+      duplicates: [...times].filter(([recipient, count]) => count > 1 && !this.inDoubt.has(recipient)).map(String),
+      ghosts: [...times.keys()].filter((recipient) => !this.ledger.attempted.has(recipient)),
+      invented: [...states].filter(([recipient, state]) => state === 'delivered' && !times.has(recipient)).map(String),
+      inconsistent: await inconsistencies(this.#sql),
+      surprises: this.#apps.flatMap((app) => app.surprises),
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(
+      this.#apps.map((app) => {
+        app.signal('SIGCONT')
+        return app.end('SIGKILL')
+      }),
+    )
+    this.sink.stop()
+    await this.#sql.end({ timeout: 1 })
+    await this.#own.dispose()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+}
