@@ -1,5 +1,6 @@
 /** Connections to Postgres through postgres.js, with the settings that every process of Postel wants. */
 import postgres from 'postgres'
+import { arrayTypes } from './array-types.ts'
 
 export type Sql = postgres.Sql
 
@@ -14,6 +15,8 @@ export type ConnectOptions = {
   settings?: Record<string, string>
   /** Receives notifications; only for a client that LISTENs. */
   onnotify?: (channel: string, payload: string) => void
+  /** A connection was closed, by whichever side. */
+  onclose?: () => void
 }
 
 /** postgres.js would wait up to 20 s between tries, longer than a hold on an IP is believed. */
@@ -35,10 +38,11 @@ export function connect(url: string, options: ConnectOptions): Sql {
     connect_timeout: 10,
     backoff: (failures: number) =>
       (0.5 + Math.random() / 2) * Math.min(3 ** Math.min(failures, 10) / 100, reconnectSecondsMax),
-    // Without it array parameters cannot be typed; it costs a catalog query per connection.
-    fetch_types: true,
+    fetch_types: false,
+    types: arrayTypes,
     onnotice: () => {},
     ...(options.onnotify && { onnotify: options.onnotify }),
+    ...(options.onclose && { onclose: options.onclose }),
     connection: {
       application_name: options.name,
       statement_timeout: options.statementTimeoutMs ?? 30_000,
@@ -47,7 +51,7 @@ export function connect(url: string, options: ConnectOptions): Sql {
       TimeZone: 'UTC',
       ...options.settings,
     },
-  } as postgres.Options<Record<string, never>>)
+  } as unknown as postgres.Options<Record<string, never>>)
 }
 
 /** One connection of its own to the database of a pool, with other settings; whoever asks for it ends it. */

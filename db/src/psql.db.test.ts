@@ -4,7 +4,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { type ParsedMail, simpleParser } from 'mailparser'
 import { connect, type Sql } from './client.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
-import { inconsistencies, makeTenant, queueRow, stateOf, type Tenant, unique, until } from './testing/factories.ts'
+import {
+  inconsistencies,
+  makeTenant,
+  queueRow,
+  stateOf,
+  type Tenant,
+  unique,
+  until,
+} from './testing/factories.ts'
 
 let database: TestDatabase
 let sql: Sql
@@ -53,7 +61,16 @@ describe('send', () => {
     sendAt?: Date
   }
   async function send(options: Arguments = {}): Promise<string> {
-    const { from = sender, to = ['bob@dest.test'], subject = 'Hello', text = 'text', html, project, pool, sendAt } = options
+    const {
+      from = sender,
+      to = ['bob@dest.test'],
+      subject = 'Hello',
+      text = 'text',
+      html,
+      project,
+      pool,
+      sendAt,
+    } = options
     const [row] = await sql<{ id: string }[]>`
       select postel.send(
         ${from}, ${to}, ${subject}, ${text}, html => ${html ?? null}, project => ${project ?? null},
@@ -177,14 +194,22 @@ describe('send', () => {
 
   test.each<[string, Arguments, RegExp]>([
     ['a sender without a domain', { from: 'ann' }, /not a usable e-mail address: 'ann'/],
-    ['a sender’s domain that nobody verified', { from: 'ann@unverified.test' }, /no project may send from unverified/],
+    [
+      'a sender’s domain that nobody verified',
+      { from: 'ann@unverified.test' },
+      /no project may send from unverified/,
+    ],
     ['a project of somebody else', { project: 'not mine' }, /no project 'not mine' may send/],
     ['no recipient', { to: [] }, /at least one recipient/],
     ['a recipient without a domain', { to: ['bob'] }, /not a usable e-mail address: 'bob'/],
     ['a recipient of one label', { to: ['bob@localhost'] }, /not a usable e-mail address/],
     ['a recipient by number', { to: ['bob@[127.0.0.1]'] }, /not a usable e-mail address/],
     ['two recipients in one', { to: ['a@dest.test,b@dest.test'] }, /not a usable e-mail address/],
-    ['a recipient with a line break', { to: ['bob@dest.test\r\nBcc: eve@evil.test'] }, /not a usable e-mail address/],
+    [
+      'a recipient with a line break',
+      { to: ['bob@dest.test\r\nBcc: eve@evil.test'] },
+      /not a usable e-mail address/,
+    ],
     ['a subject with a line break', { subject: 'a\r\nBcc: eve@evil.test' }, /must not contain line breaks/],
     ['a subject with a bare line feed', { subject: 'a\nb' }, /must not contain line breaks/],
     ['a name with a line break', { from: 'Ann\r\nBcc: eve@evil.test <a@b.test>' }, /./],
@@ -200,7 +225,11 @@ describe('send', () => {
 })
 
 describe('submit_raw', () => {
-  async function submit(raw: string | Buffer, to: string[] = ['bob@dest.test'], from = sender): Promise<string> {
+  async function submit(
+    raw: string | Buffer,
+    to: string[] = ['bob@dest.test'],
+    from = sender,
+  ): Promise<string> {
     const [row] = await sql<{ id: string }[]>`
       select postel.submit_raw(${from}, ${to}, ${Buffer.from(raw)}) as id`
     return row!.id
@@ -208,7 +237,9 @@ describe('submit_raw', () => {
   const message = (...headers: string[]) => [`From: ${sender}`, ...headers, '', 'body'].join('\r\n')
 
   test('keeps the message as it is, but for line ends and what is missing', async () => {
-    const raw = await rawOf(await submit(`From: ${sender}\nSubject: x\n folded\n\nline one\rline two\r\n\xe9`))
+    const raw = await rawOf(
+      await submit(`From: ${sender}\nSubject: x\n folded\n\nline one\rline two\r\n\xe9`),
+    )
     const [headers, body] = raw.toString('utf8').split('\r\n\r\n')
     expect(body).toBe('line one\r\nline two\r\n\xe9\r\n')
     expect(headers!.split('\r\n')).toEqual([
@@ -225,14 +256,22 @@ describe('submit_raw', () => {
       await submit(message('DATE: Thu, 01 Jan 2026 00:00:00 +0000', 'message-id:', ' <own@id.test>')),
     )
     expect(raw.toString().match(/^(date|message-id):/gim)).toEqual(['DATE:', 'message-id:'])
-    const rows = await sql`select message_id_header from postel.messages where message_id_header = '<own@id.test>'`
+    const rows =
+      await sql`select message_id_header from postel.messages where message_id_header = '<own@id.test>'`
     expect(rows).toHaveLength(1)
   })
 
   test('removes Bcc, folded or repeated, and nothing else', async () => {
     const raw = await rawOf(
       await submit(
-        message('Bcc: a@one.test,', '\tb@two.test', 'X-Bcc: stays', 'BCC : c@three.test', 'Resent-Bcc: d@four.test', 'To: e@five.test'),
+        message(
+          'Bcc: a@one.test,',
+          '\tb@two.test',
+          'X-Bcc: stays',
+          'BCC : c@three.test',
+          'Resent-Bcc: d@four.test',
+          'To: e@five.test',
+        ),
       ),
     )
     expect(raw.toString()).not.toMatch(/one\.test|two\.test|three\.test|four\.test/)
@@ -240,7 +279,9 @@ describe('submit_raw', () => {
   })
 
   test('every byte but NUL, CR and LF comes through', async () => {
-    const bytes = Buffer.from(Array.from({ length: 255 }, (_, byte) => byte + 1).filter((byte) => byte !== 10 && byte !== 13))
+    const bytes = Buffer.from(
+      Array.from({ length: 255 }, (_, byte) => byte + 1).filter((byte) => byte !== 10 && byte !== 13),
+    )
     const raw = await rawOf(await submit(Buffer.concat([Buffer.from(`From: ${sender}\r\n\r\n`), bytes])))
     expect(raw.subarray(raw.indexOf('\r\n\r\n') + 4)).toEqual(Buffer.concat([bytes, Buffer.from('\r\n')]))
   })
@@ -273,9 +314,21 @@ describe('submit_raw', () => {
     ['no From', 'Subject: x\r\n\r\nbody', /exactly one From header/],
     ['two From headers', 'From: SENDER\r\nfrom: eve@evil.test\r\n\r\nbody', /exactly one From header/],
     ['two mailboxes in From', 'From: eve@evil.test, SENDER\r\n\r\nbody', /one mailbox|usable e-mail address/],
-    ['two named mailboxes in From', 'From: Eve <eve@evil.test>, Ann <SENDER>\r\n\r\nbody', /exactly one mailbox/],
-    ['a bare and a named mailbox in From', 'From: eve@evil.test, Ann <SENDER>\r\n\r\nbody', /exactly one mailbox/],
-    ['a group in From', 'From: Team: eve@evil.test, Ann <SENDER>;\r\n\r\nbody', /one mailbox|usable e-mail address/],
+    [
+      'two named mailboxes in From',
+      'From: Eve <eve@evil.test>, Ann <SENDER>\r\n\r\nbody',
+      /exactly one mailbox/,
+    ],
+    [
+      'a bare and a named mailbox in From',
+      'From: eve@evil.test, Ann <SENDER>\r\n\r\nbody',
+      /exactly one mailbox/,
+    ],
+    [
+      'a group in From',
+      'From: Team: eve@evil.test, Ann <SENDER>;\r\n\r\nbody',
+      /one mailbox|usable e-mail address/,
+    ],
     ['a From of somebody else', 'From: eve@evil.test\r\n\r\nbody', /may send from evil\.test/],
     ['a line of 999 octets', `From: SENDER\r\n\r\n${'x'.repeat(999)}`, /longer than 998/],
     ['a header line of 999 octets', `From: SENDER\r\nX: ${'x'.repeat(996)}\r\n\r\nbody`, /longer than 998/],
@@ -408,7 +461,9 @@ describe('explain', () => {
   test('scheduled', async () => {
     const at = new Date(Date.now() + 86_400_000)
     const [{ id }] = (await sql`
-      select postel.send(${sender}, array['bob@dest.test'], 's', 't', send_at => ${at}) as id`) as unknown as [{ id: string }]
+      select postel.send(${sender}, array['bob@dest.test'], 's', 't', send_at => ${at}) as id`) as unknown as [
+      { id: string },
+    ]
     const [row] = await explain(id)
     expect(row).toMatchObject({ state: 'scheduled', next_try: at })
     expect(row!.blocked_by).toMatch(/^scheduled for 20\d\d-/)
@@ -440,7 +495,8 @@ describe('views', () => {
       await other`select postel.send(${from}, array['a@one.test', 'b@one.test', 'c@two.test'], 's', 't')`
       await other`
         select postel.send(${from}, array['a@one.test', 'b@one.test'], 's', 't', send_at => now() + interval '1 h')`
-      const rows = await other`select state, rows::int, recipients::int, next_due > now() as later from postel.queue_now`
+      const rows =
+        await other`select state, rows::int, recipients::int, next_due > now() as later from postel.queue_now`
       expect([...rows]).toEqual([
         { state: 'queued', rows: 2, recipients: 3, later: null },
         { state: 'scheduled', rows: 1, recipients: 2, later: true },
@@ -465,7 +521,9 @@ describe('views', () => {
 
   test('recent_failures shows what did not work, the newest first', async () => {
     const [{ id }] = (await sql`
-      select postel.send(${sender}, array['a@one.test', 'b@one.test'], 's', 't') as id`) as unknown as [{ id: string }]
+      select postel.send(${sender}, array['a@one.test', 'b@one.test'], 's', 't') as id`) as unknown as [
+      { id: string },
+    ]
     for (const [number, outcome, age] of [
       [1, 'delivered', 1],
       [1, 'deferred', 3],
@@ -501,7 +559,9 @@ describe('views', () => {
         await tx`select * from postel.queue_now`
         await tx`select * from postel.queue_by_ip`
         await tx`select * from postel.recent_failures`
-        await expect(tx.savepoint((point) => point`select * from postel.message_bodies`)).rejects.toThrow('permission denied')
+        await expect(tx.savepoint((point) => point`select * from postel.message_bodies`)).rejects.toThrow(
+          'permission denied',
+        )
         await expect(tx.savepoint((point) => point`select postel.retry(${randomUUID()})`)).rejects.toThrow(
           'permission denied',
         )

@@ -7,7 +7,7 @@ import { startSystem, type System } from '../support/system.ts'
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem({ mx: [{}, {}], outbound: { DELIVERY_FINAL_DOT_SECONDS: '1' } })
+  system = await startSystem({ mx: [{ starttls: 'works' }, {}], outbound: { DELIVERY_FINAL_DOT_SECONDS: '1' } })
 })
 
 afterAll(() => system.stop())
@@ -22,7 +22,9 @@ test.each<[string, Step, string[]]>([
   ['closes, without PIPELINING', { reply: '', then: 'close' }, []],
   ['resets', { reply: '', then: 'reset' }, ['PIPELINING']],
   ['says nothing for longer than we wait', '', ['PIPELINING']],
-  ['closes in the middle of its reply', { reply: '25', then: 'close' }, ['PIPELINING']],
+  ['says something that is no reply', 'thanks', ['PIPELINING']],
+  ['says half a code', '25', ['PIPELINING']],
+  ['closes in the middle of its reply', { reply: '25', unfinished: true, then: 'close' }, ['PIPELINING']],
 ])('the remote %s: deferred in doubt, no other MX, no weaker TLS, no retry at once (D-01, D-02)', async (_name, dot, extensions) => {
   const { postel, mxs } = system
   const [first, second] = [mxs[0]!.messages.length, mxs[1]!.sessions.length]

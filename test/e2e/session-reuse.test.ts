@@ -1,6 +1,6 @@
 // Sessions are kept for the next message; one that has gone away meanwhile costs that message nothing.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import type { MxScript } from '../support/fake-mx.ts'
+import type { MxScript, Step } from '../support/fake-mx.ts'
 import { message } from '../support/postel.ts'
 import { startSystem, type System } from '../support/system.ts'
 import { waitUntilEqual } from '../support/wait-for.ts'
@@ -8,7 +8,7 @@ import { waitUntilEqual } from '../support/wait-for.ts'
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem()
+  system = await startSystem({ outbound: { DELIVERY_COMMAND_SECONDS: '2' } })
 })
 
 afterAll(() => system.stop())
@@ -57,8 +57,13 @@ test('a message that was refused leaves a session that the next one can use', as
   expect(await sendTwo({ dot: ['554 5.7.1 no', '250 ok'] })).toEqual({ results: ['bounced 1', 'delivered 1'], sessions: 1 })
 })
 
-test('a session whose RSET is refused is not used again', async () => {
-  expect(await sendTwo({ dot: ['554 5.7.1 no', '250 ok'], rset: '451 4.3.0 no' })).toEqual({
+test.each<[string, Step]>([
+  ['is refused', '451 4.3.0 no'],
+  ['is not answered', ''],
+  ['ends it', { reply: '', then: 'close' }],
+  ['resets it', { reply: '', then: 'reset' }],
+])('a session whose RSET %s is not used again, and what is known of its message is recorded', async (_name, rset) => {
+  expect(await sendTwo({ dot: ['554 5.7.1 no', '250 ok'], rset })).toEqual({
     results: ['bounced 1', 'delivered 1'],
     sessions: 2,
   })

@@ -7,7 +7,7 @@ import { startSystem, type System } from '../support/system.ts'
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem({ outbound: { DELIVERY_COMMAND_SECONDS: '2' } })
+  system = await startSystem({ mx: { starttls: 'works' }, outbound: { DELIVERY_COMMAND_SECONDS: '2' } })
 })
 
 afterAll(() => system.stop())

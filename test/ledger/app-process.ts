@@ -41,13 +41,17 @@ export class AppProcess {
     this.#expected = false
     this.#exited = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
-        if (!this.#expected) this.surprises.push(`${this.name} ended by itself (${signal ?? code}): ${this.logTail()}`)
+        if (!this.#expected)
+          this.surprises.push(`${this.name} ended by itself (${signal ?? code}): ${this.logTail()}`)
         resolve({ code, signal })
       })
     })
     const started = new Promise<void>((resolve, reject) => {
       child.once('message', () => resolve())
-      const timer = setTimeout(() => reject(new Error(`${this.name} is not ready in time`)), startSeconds * 1000)
+      const timer = setTimeout(
+        () => reject(new Error(`${this.name} is not ready in time`)),
+        startSeconds * 1000,
+      )
       void this.#exited.then(() => reject(new Error(`${this.name} could not start: ${this.logTail()}`)))
       child.once('message', () => clearTimeout(timer))
     })

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap } from '@postel/db/bootstrap'
 import { connect, type Sql } from '@postel/db/client'
-import type { PostgresCluster } from '@postel/db/embedded/cluster'
 import { freePort } from '@postel/db/embedded/address'
+import type { PostgresCluster } from '@postel/db/embedded/cluster'
 import { inconsistencies } from '@postel/db/testing/factories'
 import { startTestCluster, type TestCluster } from '@postel/db/testing/start-test-cluster'
 import { waitFor } from '../support/wait-for.ts'
@@ -60,6 +60,7 @@ export class Harness {
   readonly #directory: string
   readonly #env: Record<string, string>
   readonly #apps: AppProcess[] = []
+  readonly #loads: Load[] = []
   #sql: Sql
 
   private constructor(random: Random, own: TestCluster, sink: Sink, port: number, submissionsPort: number) {
@@ -125,8 +126,16 @@ export class Harness {
     return process
   }
 
+  /** A load that runs until it, or the harness, is stopped. */
   load(options: Partial<LoadOptions> = {}): Load {
-    return new Load({ port: this.port, ledger: this.ledger, random: this.random, ...options }).start()
+    const load = new Load({ port: this.port, ledger: this.ledger, random: this.random, ...options }).start()
+    this.#loads.push(load)
+    return load
+  }
+
+  /** What a test that failed has left running. */
+  async stopLoads(): Promise<void> {
+    await Promise.all(this.#loads.splice(0).map((load) => load.stop()))
   }
 
   /** Waits until that many more recipients were answered with 250. */
@@ -150,7 +159,9 @@ export class Harness {
     const rows = await this.#sql<{ recipient: string }[]>`
       select recipient from postel.deliveries where state in ('delivered', 'bounced', 'expired')`
     const final = new Set(rows.map((row) => row.recipient))
-    const doubted = new Set(this.sink.received.map(({ recipient }) => recipient).filter((each) => !final.has(each)))
+    const doubted = new Set(
+      this.sink.received.map(({ recipient }) => recipient).filter((each) => !final.has(each)),
+    )
     for (const recipient of doubted) this.inDoubt.add(recipient)
     this.doubts.push(doubted.size)
   }
@@ -167,7 +178,9 @@ export class Harness {
           select message_id from postel.queue union select message_id from postel.waiting limit 5
         ) as q cross join lateral postel.explain(q.message_id) as e`
       const tails = this.#apps.map((app) => `${app.name}: ${app.logTail()}`)
-      throw new Error(`${error}\n${JSON.stringify(rows, undefined, 1)}\n${tails.join('\n')}`, { cause: error })
+      throw new Error(`${error}\n${JSON.stringify(rows, undefined, 1)}\n${tails.join('\n')}`, {
+        cause: error,
+      })
     }
   }
 
@@ -182,21 +195,27 @@ export class Harness {
       times.has(recipient) || states.get(recipient) === 'bounced' || states.get(recipient) === 'expired'
     return {
       lost: [...this.ledger.acked].filter((recipient) => !ended(recipient)),
-      duplicates: [...times].filter(([recipient, count]) => count > 1 && !this.inDoubt.has(recipient)).map(String),
+      duplicates: [...times]
+        .filter(([recipient, count]) => count > 1 && !this.inDoubt.has(recipient))
+        .map(String),
       ghosts: [...times.keys()].filter((recipient) => !this.ledger.attempted.has(recipient)),
-      invented: [...states].filter(([recipient, state]) => state === 'delivered' && !times.has(recipient)).map(String),
+      invented: [...states]
+        .filter(([recipient, state]) => state === 'delivered' && !times.has(recipient))
+        .map(String),
       inconsistent: await inconsistencies(this.#sql),
       surprises: this.#apps.flatMap((app) => app.surprises),
     }
   }
 
   async stop(): Promise<void> {
+    const stopped = this.stopLoads()
     await Promise.all(
       this.#apps.map((app) => {
         app.signal('SIGCONT')
         return app.end('SIGKILL')
       }),
     )
+    await stopped
     this.sink.stop()
     await this.#sql.end({ timeout: 1 })
     await this.#own.dispose()

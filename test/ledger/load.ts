@@ -11,8 +11,8 @@ export class Ledger {
   readonly acked = new Set<string>()
   /** How often each reply that is not a success was given, e.g. `dot 451`. */
   readonly refusals = new Map<string, number>()
-  /** performance.now() of the last 250. */
-  ackedAt = 0
+  /** Messages numbered so far. */
+  messages = 0
 
   refuse(step: string, code: number): void {
     const key = `${step} ${code}`
@@ -34,7 +34,6 @@ export class Load {
   readonly #options: Required<LoadOptions>
   readonly #stopped = new AbortController()
   #running: Promise<unknown> = Promise.resolve()
-  #count = 0
 
   constructor(options: LoadOptions) {
     this.#options = { sessions: 4, messagesPerSecond: 50, ...options }
@@ -89,20 +88,21 @@ export class Load {
     if (!(await step('data', 'DATA', 354))) return false
     for (const recipient of recipients) ledger.attempted.add(recipient)
     const { length } = recipients
-    client.socket.write(`From: load@s.test\r\nSubject: ${recipients[0]}\r\n\r\n${'line\r\n'.repeat(50 * length)}.\r\n`)
+    client.socket.write(
+      `From: load@s.test\r\nSubject: ${recipients[0]}\r\n\r\n${'line\r\n'.repeat(50 * length)}.\r\n`,
+    )
     const reply = await client.reply()
     if (reply.code !== 250) {
       ledger.refuse('dot', reply.code)
       return reply.code !== 421
     }
     for (const recipient of recipients) ledger.acked.add(recipient)
-    ledger.ackedAt = performance.now()
     return true
   }
 
   #recipients(): string[] {
-    const { random } = this.#options
-    const number = ++this.#count
+    const { ledger, random } = this.#options
+    const number = ++ledger.messages
     const kind = random.next()
     const prefix = kind < 0.03 ? 'bounce' : kind < 0.06 ? 'later' : 'to'
     const count = random.next() < 0.8 ? 1 : 3

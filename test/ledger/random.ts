@@ -1,5 +1,5 @@
 /** Chance that can be repeated: every draw of a test follows from one printed seed. */
-import { randomInt } from 'node:crypto'
+import { createHash, randomInt } from 'node:crypto'
 
 export type Random = {
   seed: number
@@ -10,16 +10,13 @@ export type Random = {
 }
 
 /** The seed is POSTEL_SEED where that is set; it is printed, so that a failure can be repeated. */
-export function makeRandom(name: string, seed = Number(process.env.POSTEL_SEED) || randomInt(1, 2 ** 31)): Random {
+export function makeRandom(
+  name: string,
+  seed = Number(process.env.POSTEL_SEED) || randomInt(1, 2 ** 31),
+): Random {
   process.stderr.write(`${name}: POSTEL_SEED=${seed}\n`)
-  let state = seed
-  const next = () => {
-    // mulberry32 (Tommy Ettinger, public domain)
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  let draws = 0
+  const next = () => createHash('sha256').update(`${seed} ${draws++}`).digest().readUInt32BE(0) / 2 ** 32
   return {
     seed,
     next,

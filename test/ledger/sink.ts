@@ -92,7 +92,9 @@ export class Sink {
           socket.end('221 2.0.0 bye\r\n')
         } else if (verb === 'EHLO') {
           const lines = ['sink.test', ...extensions]
-          socket.write(lines.map((text, index) => `250${index === extensions.length ? ' ' : '-'}${text}\r\n`).join(''))
+          socket.write(
+            lines.map((text, index) => `250${index === extensions.length ? ' ' : '-'}${text}\r\n`).join(''),
+          )
         } else {
           socket.write('250 2.0.0 ok\r\n')
         }

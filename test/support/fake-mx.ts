@@ -2,7 +2,8 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { type Certificate, selfSignedCertificate } from '@postel/inbound/tls'
+import { selfSignedCertificate } from '@postel/inbound/self-signed'
+import type { Certificate } from '@postel/inbound/tls'
 
 /**
  * What it does at a step: the reply's text (CRLF is added; several lines in one text are several replies), or more.
@@ -13,6 +14,8 @@ export type Step =
   | {
       /** '' says nothing. */
       reply: string
+      /** Without its CRLF. */
+      unfinished?: boolean
       afterMs?: number
       /** A promise that the reply waits for. */
       until?: Promise<unknown>
@@ -89,6 +92,7 @@ export class FakeMx {
 
   /** Listens at an address of 127.0.0.0/8. Rejects when the port is taken there. */
   static async start(script: MxScript = {}, address = '127.0.0.2', port = 0): Promise<FakeMx> {
+    if (script.starttls) certificate ??= selfSignedCertificate('fake.test')
     const server = createServer({ noDelay: true, allowHalfOpen: true })
     server.listen(port, address)
     await once(server, 'listening')
@@ -160,6 +164,7 @@ function isSteps(steps: Steps | Readonly<Record<string, Steps>>): steps is Steps
 class Conversation {
   readonly #mx: FakeMx
   readonly #session: MxSession
+  readonly #plain: Socket
   #socket: Socket
   #input = ''
   #transaction: MxTransaction | undefined
@@ -168,6 +173,7 @@ class Conversation {
 
   constructor(mx: FakeMx, socket: Socket) {
     this.#mx = mx
+    this.#plain = socket
     this.#socket = socket
     this.#session = { source: socket.remoteAddress!, ehlo: '', tls: false, commands: [] }
     mx.sessions.push(this.#session)
@@ -192,13 +198,13 @@ class Conversation {
   }
 
   async #perform(step: Step): Promise<void> {
-    const { reply, afterMs, until, then } =
+    const { reply, unfinished, afterMs, until, then } =
       typeof step === 'string' ? ({ reply: step } as Exclude<Step, string>) : step
     if (afterMs) await new Promise((resolve) => setTimeout(resolve, afterMs))
     await until
     if (this.#socket.destroyed) return
-    if (reply !== '') this.#socket.write(Buffer.from(`${reply}\r\n`, 'latin1'))
-    if (then === 'reset') (this.#socket as Socket).resetAndDestroy()
+    if (reply !== '') this.#socket.write(Buffer.from(`${reply}${unfinished ? '' : '\r\n'}`, 'latin1'))
+    if (then === 'reset') this.#plain.resetAndDestroy()
     if (then === 'close') this.#socket.end(() => this.#socket.destroy())
   }
 

@@ -13,8 +13,9 @@ import { Authorizer } from './authorize.ts'
 import type { InboundConfig } from './config.ts'
 import type { SubmissionServer } from './connection.ts'
 import { InboundEvents } from './events.ts'
+import { selfSignedCertificate } from './self-signed.ts'
 import { createServer } from './server.ts'
-import { type Certificate, readCertificate, selfSignedCertificate, watchCertificate } from './tls.ts'
+import { type Certificate, readCertificate, watchCertificate } from './tls.ts'
 
 export class InboundService implements Service {
   readonly #config: InboundConfig

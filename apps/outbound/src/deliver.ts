@@ -20,6 +20,8 @@ export type ConnectOptions = {
   implicitTls: boolean
   requireTls: boolean
   auth?: { user: string; pass: string } | undefined
+  /** Gives up connecting. */
+  signal: AbortSignal
 }
 
 const connectSeconds = 30
@@ -33,6 +35,7 @@ export async function connectTo(
   let verdict: Verdict | undefined
   let target: Target | undefined
   for (target of route.targets) {
+    if (options.signal.aborted) break
     const result = await open(target, options)
     if ('client' in result) return result
     // 5yz from one host says nothing about the others; only when all say so is it final
@@ -54,6 +57,7 @@ async function open(
     connectSeconds,
     commandSeconds: options.commandSeconds,
     finalDotSeconds: options.finalDotSeconds,
+    signal: options.signal,
   }
   const tls = options.implicitTls ? 'implicit' : options.requireTls ? 'required' : 'opportunistic'
   try {

@@ -50,6 +50,7 @@ export class Sites {
   readonly #options: SitesOptions
   readonly #sites = new Map<string, Site>()
   readonly #busy = new Set<SmtpClient>()
+  readonly #opening = new AbortController()
   #stopping = false
   #ended: (() => void) | undefined
 
@@ -108,6 +109,7 @@ export class Sites {
       }
       for (const ready of site.ready.splice(0)) this.#release(site, ready)
     }
+    this.#opening.abort()
     for (const client of this.#busy) if (!client.afterDot) client.close()
     if (this.connections === 0) return
     const timer = setTimeout(() => {
@@ -185,8 +187,13 @@ export class Sites {
       implicitTls: site.plan.implicitTls,
       requireTls: ready.message.details?.require_tls === true,
       auth: site.plan.auth,
+      signal: this.#opening.signal,
     })
     if ('client' in result) return result.client
+    if (this.#stopping) {
+      this.#release(site, ready)
+      return undefined
+    }
     this.#leave(site)
     this.#options.onOutcome(outcomeOf(ready, result.target, () => result.verdict))
     return undefined

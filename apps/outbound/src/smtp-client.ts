@@ -54,6 +54,8 @@ type Internals = {
       }
     | false
   secure: boolean
+  /** The TLS handshake is under way. */
+  upgrading: boolean
   _onData(chunk: Buffer): void
   _onError(error: Error, type: string, data: string | false, command: string): void
   _sendCommand(text: string, log?: string): void
@@ -92,6 +94,8 @@ export type SmtpClientOptions = {
   connectSeconds: number
   commandSeconds: number
   finalDotSeconds: number
+  /** Gives up opening. */
+  signal?: AbortSignal | undefined
 }
 
 /** SmtpError.code when the final dot was not allowed: the message was not sent and stays where it is. */
@@ -99,6 +103,8 @@ export const fenced = 'EFENCED'
 
 const finalDot = Buffer.from('.\r\n')
 const dotLine = Buffer.from('\r\n.')
+const answeredEarly = 'The remote answered before it was asked'
+const aReply = /^[2-5]\d\d(?:[ -]|$)/m
 
 class Connection extends Base {
   finalDotSent = false
@@ -162,6 +168,8 @@ class Connection extends Base {
   }
 
   override _sendCommand(text: string, log?: string): void {
+    if (this._destroyed) return
+    if (this._responseQueue.length > 0) return this._onError(new Error(answeredEarly), 'EPROTOCOL', false, 'CONN')
     const utf8 = this.wanted?.smtpUtf8 && text.startsWith('MAIL FROM:') && !text.includes(' SMTPUTF8')
     super._sendCommand(utf8 ? `${text} SMTPUTF8` : text, log)
   }
@@ -185,7 +193,7 @@ class Connection extends Base {
     const stream = {
       outByteCount: 0,
       write: (parts: Buffer[]) => {
-        if (this.hasUnsolicited) return refuse('EPROTOCOL', 'The remote answered before it was asked')
+        if (this.hasUnsolicited) return refuse('EPROTOCOL', answeredEarly)
         const socket = this._socket
         socket.cork()
         for (const part of parts) stream.outByteCount += writeStuffed(socket, part)
@@ -194,6 +202,8 @@ class Connection extends Base {
           return refuse(fenced, 'The source IP is not held any more')
         }
         this._responseActions.push((text: string) => {
+          // What is no reply tells nothing about the message: it stays in doubt
+          if (!aReply.test(text)) return this._onError(new Error('The reply has no code'), 'EPROTOCOL', false, 'DATA')
           this.finalDotAnswered = true
           socket.setTimeout(this.#commandSeconds * 1000)
           this._actionSMTPStream(text, callback)
@@ -217,20 +227,23 @@ export class SmtpClient {
   sent = 0
   #closed = false
   #address: string | null = null
+  /** Ends the send in progress when the connection ends: nodemailer does not when it is closed, or broken in RSET. */
+  #abandon: (() => void) | undefined
 
   private constructor(options: SmtpClientOptions) {
     this.#options = options
     this.#connection = new Connection(options)
     // Failures reach whoever waits by callback; the event alone must not end the process
-    this.#connection.on('error', () => {
+    // nodemailer's own callback, which knows more, comes right behind the event
+    const end = () => {
       this.#closed = true
-    })
-    this.#connection.once('end', () => {
-      this.#closed = true
-    })
+      setImmediate(() => this.#abandon?.())
+    }
+    this.#connection.on('error', end)
+    this.#connection.once('end', end)
   }
 
-  /** Connects, greets, says EHLO and upgrades to TLS as asked. Rejects with SmtpError. */
+  /** Connects, greets, says EHLO and upgrades to TLS as asked. Rejects with SmtpError; ETLS: only TLS was broken. */
   static async open(options: SmtpClientOptions, auth?: { user: string; pass: string }): Promise<SmtpClient> {
     const client = new SmtpClient(options)
     const connection = client.#connection
@@ -239,14 +252,19 @@ export class SmtpClient {
       const settle = (error?: SmtpError | null) => {
         if (settled) return
         settled = true
+        options.signal?.removeEventListener('abort', closed)
         if (!error) return resolve()
         connection.close()
         reject(error)
       }
-      connection.on('error', settle)
-      connection.once('end', () =>
-        settle(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' })),
-      )
+      const closed = () => settle(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' }))
+      options.signal?.addEventListener('abort', closed)
+      connection.on('error', (error) => {
+        if (connection.upgrading && !error.response) error.code = 'ETLS'
+        settle(error)
+      })
+      connection.once('end', closed)
+      if (options.signal?.aborted) return closed()
       connection.connect((error) => {
         if (error || !auth) return settle(error)
         connection.login({ credentials: auth }, settle)
@@ -293,6 +311,30 @@ export class SmtpClient {
     connection.wanted = envelope
     this.sent++
     return new Promise((resolve) => {
+      const settle = (result: SmtpResult) => {
+        this.#abandon = undefined
+        resolve(result)
+      }
+      const finish = (error: SmtpError | null, info?: { response: string }) => {
+        const state = connection._envelope
+        const mailError = state ? state.mailError : undefined
+        const refused = state && !mailError ? state.rejectedErrors : []
+        const result = {
+          rejected: refused.map((rejection) => ({ recipient: rejection.recipient, error: rejection })),
+          error: mailError ?? error ?? undefined,
+          response: info?.response,
+          inDoubt: connection.finalDotSent && !connection.finalDotAnswered,
+        }
+        if (!result.error) return settle(result)
+        // A refused transaction may still be open: end it, or the next MAIL is out of order
+        this.#abandon = () => settle(result)
+        if (!result.error.responseCode || result.error.responseCode === 421 || !this.usable) return this.close()
+        connection.reset((resetError) => {
+          if (resetError) this.close()
+          settle(result)
+        })
+      }
+      this.#abandon = () => finish(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' }))
       connection.send(
         {
           from: envelope.from,
@@ -303,33 +345,7 @@ export class SmtpClient {
           ...(envelope.dsn && { dsn: { ret: envelope.dsn.ret, envid: envelope.dsn.envid } }),
         },
         parts,
-        (error, info) => {
-          const state = connection._envelope
-          const mailError = state ? state.mailError : undefined
-          const rejected =
-            state && !mailError
-              ? state.rejectedErrors.map((rejection) => ({
-                  recipient: rejection.recipient,
-                  error: rejection,
-                }))
-              : []
-          const result = {
-            rejected,
-            error: mailError ?? error ?? undefined,
-            response: info?.response,
-            inDoubt: connection.finalDotSent && !connection.finalDotAnswered,
-          }
-          if (!result.error) return resolve(result)
-          // A refused transaction may still be open: end it, or the next MAIL is out of order
-          if (!result.error.responseCode || result.error.responseCode === 421 || !this.usable) {
-            this.close()
-            return resolve(result)
-          }
-          connection.reset((resetError) => {
-            if (resetError) this.close()
-            resolve(result)
-          })
-        },
+        finish,
       )
     })
   }
@@ -340,10 +356,11 @@ export class SmtpClient {
     this.#connection.quit()
   }
 
-  /** Ends it at once. */
+  /** Ends it at once, and the send in progress with it. */
   close(): void {
     this.#closed = true
     this.#connection.close()
+    this.#abandon?.()
   }
 }
 

@@ -63,6 +63,7 @@ export class Listener {
         this.#heardAt = performance.now()
         this.#options.onNotification(channel, payload)
       },
+      onclose: () => this.#rebuild(sql, new Error('the listening connection was closed')),
     })
     this.#sql = sql
     try {
@@ -94,6 +95,8 @@ export class Listener {
 
   #rebuild(sql: Sql, error: unknown): void {
     if (this.#stopped || this.#sql !== sql) return
+    this.#sql = undefined
+    clearTimeout(this.#timer)
     this.#options.onError(error)
     void sql.end({ timeout: 0 }).catch(() => {})
     const wait = Math.min(reconnectMaxMs, 100 * 2 ** this.#failures++)

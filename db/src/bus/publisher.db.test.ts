@@ -93,4 +93,3 @@ test('a broken connection loses hints, says so, and the next ones go', async () 
     return ids().includes(2)
   })
 })
-

@@ -70,7 +70,9 @@ describe('wholeNumber', () => {
   })
 
   test.each(['0', '11', '1.5', 'five', '-1', '1e9', 'NaN', 'Infinity'])('%p is refused', (text) => {
-    expect(problemsOf(() => readEnv(z.object({ N: wholeNumber(5, 1, 10) }), { N: text })).length).toBeGreaterThan(0)
+    expect(
+      problemsOf(() => readEnv(z.object({ N: wholeNumber(5, 1, 10) }), { N: text })).length,
+    ).toBeGreaterThan(0)
   })
 })
 

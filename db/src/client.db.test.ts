@@ -1,0 +1,139 @@
+/** The pool: arrays go there and back, and lost connections cost no more than the statements that they carried. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { connect, connectApart, requireDurability, type Sql } from './client.ts'
+import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
+import { unique } from './testing/factories.ts'
+
+let database: TestDatabase
+let sql: Sql
+
+beforeAll(async () => {
+  database = await createTestDatabase()
+  sql = connect(database.url, { name: 'test', max: 2 })
+})
+afterAll(async () => {
+  await sql.end({ timeout: 1 })
+  await database.drop()
+})
+
+describe('an array', () => {
+  const moment = new Date('2026-11-21T12:34:56.789Z')
+  test.each<[string, unknown[]]>([
+    ['int4', [1, -2, null, 2_147_483_647]],
+    ['int2', [1, 32_767]],
+    ['int8', ['1', '9223372036854775807', null]],
+    ['float8', [1.5, -0.25]],
+    ['bool', [true, false, null]],
+    ['text', ['', 'a b', 'NULL', 'null', '{}', ',', '"', '\\', "it's", '\n\r\t', 'ü🎉', '  ', null]],
+    ['varchar', ['a']],
+    ['uuid', ['0193500d-7f3a-7d3e-9c7e-1f0a2b3c4d5e']],
+    ['inet', ['192.0.2.1', '2001:db8::/32']],
+    ['cidr', ['10.0.0.0/8']],
+    ['timestamptz', [moment, null]],
+    ['bytea', [Buffer.from([0, 34, 92, 255]), Buffer.alloc(0)]],
+    ['jsonb', [{ a: ['"', null, 'text'] }, 1]],
+    ['text', []],
+    [
+      'int4',
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ],
+  ])('of %s comes back as it went: %j', async (type, values) => {
+    // postgres.js takes an array of these for one of its elements, unless told what it is
+    const oid = { bool: 1000, bytea: 1001, timestamptz: 1185 }[type]
+    const parameter = oid ? sql.typed(values as never, oid) : (values as string[])
+    const [row] = await sql`select ${parameter}::${sql.unsafe(`${type}[]`)} as values`
+    expect(row!.values).toEqual(values)
+  })
+
+  test('that Postgres makes is read, with bounds too', async () => {
+    const [row] =
+      await sql`select array_agg(n) as numbers, '[2:3]={7,8}'::int[] as bounded, null::int[] as none
+      from generate_series(1, 3) as n`
+    expect(row).toEqual({ numbers: [1, 2, 3], bounded: [7, 8], none: null })
+  })
+
+  test('is typed by what it is compared with', async () => {
+    const [row] = await sql`select 2 = any (${[1, 2]}) as here, 'b' = any (${['a', 'b']}) as there`
+    expect(row).toEqual({ here: true, there: true })
+  })
+
+  test('of every type that the schema has is known', async () => {
+    const rows = await sql<{ type: string }[]>`
+      select distinct a.atttypid::regtype::text as type
+      from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_type t on t.oid = a.atttypid
+      where c.relnamespace = 'postel'::regnamespace and t.typcategory = 'A' and a.attnum > 0`
+    for (const { type } of rows) {
+      const [row] = await sql.unsafe(`select '{}'::${type} as value`)
+      expect(row).toEqual({ value: [] })
+    }
+    expect(rows.length).toBeGreaterThan(3)
+  })
+})
+
+test('connections that break, even while they are being made, reject statements and nothing else', async () => {
+  const name = unique('pool')
+  const pool = connect(database.url, { name, max: 3 })
+  const stray: unknown[] = []
+  const note = (error: unknown) => stray.push(error)
+  process.on('unhandledRejection', note)
+  process.on('uncaughtException', note)
+  try {
+    const results = { fine: 0, failed: 0 }
+    const end = performance.now() + 3_000
+    const ask = async () => {
+      while (performance.now() < end)
+        await pool`select ${[1, 2]}::int[]`.then(
+          () => results.fine++,
+          () => results.failed++,
+        )
+    }
+    const cut = async () => {
+      while (performance.now() < end)
+        await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${name}`
+    }
+    await Promise.all([ask(), ask(), ask(), ask(), cut()])
+    expect(results.fine).toBeGreaterThan(0)
+    expect(results.failed).toBeGreaterThan(0)
+    // It is back in no more than the longest wait between tries
+    const began = performance.now()
+    for (;;) if (await pool`select 1`.then(() => true).catch(() => false)) break
+    expect(performance.now() - began).toBeLessThan(3_000)
+    expect(stray).toEqual([])
+  } finally {
+    process.off('unhandledRejection', note)
+    process.off('uncaughtException', note)
+    await pool.end({ timeout: 1 })
+  }
+})
+
+test('a connection apart has its own settings, and the pool keeps its', async () => {
+  const apart = connectApart(sql, { lock_timeout: '2s' })
+  try {
+    expect(await apart`show lock_timeout`).toEqual([{ lock_timeout: '2s' }])
+    expect(await sql`show lock_timeout`).toEqual([{ lock_timeout: '10s' }])
+  } finally {
+    await apart.end({ timeout: 1 })
+  }
+})
+
+describe('a database that could lose what it promised is refused', () => {
+  test('fsync off', async () => {
+    // The tests' own server
+    await expect(requireDurability(sql)).rejects.toThrow('fsync=off')
+  })
+
+  test.each(['off', 'local'])('synchronous_commit %s', async (setting) => {
+    const settings = async () => [{ fsync: 'on', commit: setting }]
+    await expect(requireDurability(settings as unknown as Sql)).rejects.toThrow(
+      `synchronous_commit=${setting}`,
+    )
+  })
+
+  test.each(['on', 'remote_apply', 'remote_write'])('and synchronous_commit %s is fine', async (setting) => {
+    const settings = async () => [{ fsync: 'on', commit: setting }]
+    await requireDurability(settings as unknown as Sql)
+  })
+})
