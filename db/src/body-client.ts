@@ -20,10 +20,11 @@ export type BodyClientOptions = {
 
 const connectTimeoutMs = 10_000
 
-/** Connects with the first statement and again after a fault. One statement at a time is meant. */
+/** Connects with the first statement and again after a fault. Statements run one after the other. */
 export class BodyClient {
   readonly #options: BodyClientOptions
   #client: Promise<pg.Client> | undefined
+  #tail: Promise<void> = Promise.resolve()
   #stopped = false
 
   constructor(options: BodyClientOptions) {
@@ -34,10 +35,24 @@ export class BodyClient {
    * Runs a statement; rejects with the server's error, or when it did not answer in time. After a fault of the link its
    * outcome is unknown and the connection is replaced.
    */
-  async query<Row extends pg.QueryResultRow>(
+  query<Row extends pg.QueryResultRow>(
     statement: Statement,
     values: unknown[],
     options: { binary?: boolean } = {},
+  ): Promise<Row[]> {
+    // One after the other, so that the deadline of a statement begins when it is sent
+    const result = this.#tail.then(() => this.#query<Row>(statement, values, options))
+    this.#tail = result.then(
+      () => {},
+      () => {},
+    )
+    return result
+  }
+
+  async #query<Row extends pg.QueryResultRow>(
+    statement: Statement,
+    values: unknown[],
+    options: { binary?: boolean },
   ): Promise<Row[]> {
     if (this.#stopped) throw new Error('the connection was closed')
     this.#client ??= this.#connect()

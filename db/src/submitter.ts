@@ -58,8 +58,8 @@ const batchBytesMax = 8 * 1024 * 1024
 /** A further writer starts only on a batch of this size: a statement costs as much as ten messages in it. */
 const secondWriterMessages = 32
 const secondWriterBytes = 512 * 1024
-/** Bodies that wait for a writer; beyond it new ones are refused rather than held in memory. */
-const pendingBytesMax = 256 * 1024 * 1024
+/** Messages in memory until they are answered; beyond it new ones are refused. */
+const heldBytesMax = 256 * 1024 * 1024
 /** Shorter bodies fit into a page of Postgres as they are; compressing them would cost more CPU than it saves. */
 const compressFromBytes = 7_900
 
@@ -89,6 +89,8 @@ export class Submitter {
   readonly #once: BodyClient
   #pending: Pending[] = []
   #pendingBytes = 0
+  /** Messages in memory, in full, until they are answered. */
+  #heldBytes = 0
   #inFlight = new Set<Promise<void>>()
   #stopped = false
 
@@ -108,50 +110,50 @@ export class Submitter {
 
   /** Stores one message; resolves with its id after the commit, rejects with SubmitError. */
   submit(submission: Submission): Promise<string> {
-    const { json, body } = encode(submission)
-    return new Promise((resolve, reject) => {
-      if (this.#stopped) return reject(new SubmitError('unavailable', 'the server is stopping'))
-      if (this.#pendingBytes + body.length > pendingBytesMax)
-        return reject(new SubmitError('overloaded', 'too much mail waits for the database'))
-      this.#pending.push({ json, body, resolve, reject })
-      this.#pendingBytes += body.length
-      this.#next()
+    return this.#holding([submission], () => {
+      const { json, body } = encode(submission)
+      return new Promise((resolve, reject) => {
+        if (this.#stopped) return reject(new SubmitError('unavailable', 'the server is stopping'))
+        this.#pending.push({ json, body, resolve, reject })
+        this.#pendingBytes += body.length
+        this.#next()
+      })
     })
   }
 
   /** Stores several messages in one transaction, all or none; ids in the order given. */
-  async submitAll(submissions: readonly Submission[]): Promise<string[]> {
-    const { json, body } = join(submissions.map(encode))
-    try {
-      const [row] = await this.#once.query<StoredRow>(submitBatch, [json, body])
-      this.#report(row!)
-      return row!.message_ids
-    } catch (error) {
-      throw asSubmitError(error)
-    }
+  submitAll(submissions: readonly Submission[]): Promise<string[]> {
+    return this.#holding(submissions, async () => {
+      const { json, body } = join(submissions.map(encode))
+      try {
+        const [row] = await this.#once.query<StoredRow>(submitBatch, [json, body])
+        this.#report(row!)
+        return row!.message_ids
+      } catch (error) {
+        throw asSubmitError(error)
+      }
+    })
   }
 
   /**
    * Stores messages under an idempotency key, in one transaction. The same key with the same hash gives the ids of the
    * first time, also to callers at the same moment; with another hash it is a conflict.
    */
-  async submitOnce(
-    key: string,
-    requestHash: Buffer,
-    submissions: readonly Submission[],
-  ): Promise<OnceOutcome> {
-    const { json, body } = join(submissions.map(encode))
-    try {
-      const [row] = await this.#once.query<StoredRow & { outcome: 'stored' | 'repeated' | 'conflict' }>(
-        submitOnce,
-        [submissions[0]!.projectId, key, requestHash, json, body],
-      )
-      if (row!.outcome === 'conflict') return { outcome: 'conflict' }
-      if (row!.outcome === 'stored') this.#report(row!)
-      return { outcome: row!.outcome, ids: row!.message_ids }
-    } catch (error) {
-      throw asSubmitError(error)
-    }
+  submitOnce(key: string, requestHash: Buffer, submissions: readonly Submission[]): Promise<OnceOutcome> {
+    return this.#holding(submissions, async () => {
+      const { json, body } = join(submissions.map(encode))
+      try {
+        const [row] = await this.#once.query<StoredRow & { outcome: 'stored' | 'repeated' | 'conflict' }>(
+          submitOnce,
+          [submissions[0]!.projectId, key, requestHash, json, body],
+        )
+        if (row!.outcome === 'conflict') return { outcome: 'conflict' }
+        if (row!.outcome === 'stored') this.#report(row!)
+        return { outcome: row!.outcome, ids: row!.message_ids }
+      } catch (error) {
+        throw asSubmitError(error)
+      }
+    })
   }
 
   /** Finishes the batches in flight, refuses what still waits, closes the connections. */
@@ -161,6 +163,19 @@ export class Submitter {
       pending.reject(new SubmitError('unavailable', 'the server is stopping'))
     await Promise.all(this.#inFlight)
     await Promise.all([...this.#writers, this.#once].map((client) => client.stop()))
+  }
+
+  /** Counts what is in memory while `work` runs, or refuses it. */
+  async #holding<T>(submissions: readonly Submission[], work: () => Promise<T>): Promise<T> {
+    const bytes = submissions.reduce((sum, submission) => sum + submission.raw.length, 0)
+    if (this.#heldBytes + bytes > heldBytesMax)
+      throw new SubmitError('overloaded', 'too much mail waits for the database')
+    this.#heldBytes += bytes
+    try {
+      return await work()
+    } finally {
+      this.#heldBytes -= bytes
+    }
   }
 
   #next(): void {

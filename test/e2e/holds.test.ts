@@ -1,16 +1,30 @@
 // A source IP has one holder: a second process leaves it alone, and what a dead holder had in flight is not sent blindly.
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import type { OutboundService } from '@postel/outbound/service'
 import { message } from '../support/postel.ts'
 import { startSystem, type System } from '../support/system.ts'
 import { waitFor, waitUntilEqual } from '../support/wait-for.ts'
 
 let system: System
+const services: OutboundService[] = []
 
-beforeEach(async () => {
+beforeAll(async () => {
   system = await startSystem({ outbound: false })
 })
 
-afterEach(() => system.stop())
+afterEach(async () => {
+  await Promise.all(services.splice(0).map((service) => service.stop()))
+  await system.postel.sql`delete from postel.ip_holders`
+  system.mx.messages.length = 0
+})
+
+afterAll(() => system.stop())
+
+async function startOutbound(): Promise<OutboundService> {
+  const service = await system.postel.startOutbound(system.outboundEnv)
+  services.push(service)
+  return service
+}
 
 async function holder(): Promise<string | undefined> {
   const [row] = await system.postel.sql`select process_id from postel.ip_holders`
@@ -18,10 +32,10 @@ async function holder(): Promise<string | undefined> {
 }
 
 test('a second process cannot take an IP that is held, and takes it when it is given back', async () => {
-  const { postel, mx, outboundEnv } = system
-  const first = await postel.startOutbound(outboundEnv)
+  const { postel, mx } = system
+  const first = await startOutbound()
   const firstHolder = await holder()
-  await postel.startOutbound(outboundEnv)
+  await startOutbound()
   expect(await holder()).toBe(firstHolder)
   for (let count = 0; count < 20; count++)
     await postel.settled(await postel.submit({ to: 'reader@dest.test', data: message() }))
@@ -36,19 +50,20 @@ test('a second process cannot take an IP that is held, and takes it when it is g
 })
 
 test('a hold that expired is taken over, and what was in flight waits as in doubt', async () => {
-  const { postel, mx, outboundEnv } = system
+  const { postel, mx } = system
   let answer = () => {}
   mx.script = { dot: [{ reply: '250 2.0.0 late', until: new Promise<void>((resolve) => (answer = resolve)) }, '250 ok'] }
-  await postel.startOutbound(outboundEnv)
+  await startOutbound()
   const firstHolder = await holder()
   const id = await postel.submit({ to: 'reader@dest.test', data: message() })
   await waitFor(() => mx.messages.length === 1)
   await waitFor(async () => {
-    const [row] = await postel.sql`select cardinality(in_flight) as rows from postel.outbound_processes`
+    const [row] = await postel.sql`select cardinality(p.in_flight) as rows from postel.outbound_processes p
+      join postel.ip_holders h on h.process_id = p.id`
     return row!.rows === 1
   })
   await postel.sql`update postel.ip_holders set expires_at = now() - interval '1 s'`
-  await postel.startOutbound(outboundEnv)
+  await startOutbound()
   expect(await holder()).not.toBe(firstHolder)
   expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['deferred', 1]])
   expect((await postel.attempts(id)).map(({ inDoubt, category }) => [inDoubt, category])).toEqual([[true, 'sender_died']])

@@ -1,16 +1,30 @@
 // An orderly stop loses nothing and doubles nothing: before the final dot a message goes back, behind it the reply is awaited.
-import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
+import type { OutboundService } from '@postel/outbound/service'
 import { message } from '../support/postel.ts'
 import { startSystem, type System } from '../support/system.ts'
 import { waitFor, waitUntilEqual } from '../support/wait-for.ts'
 
 let system: System
+const services: OutboundService[] = []
 
-beforeEach(async () => {
+beforeAll(async () => {
   system = await startSystem({ outbound: false })
 })
 
-afterEach(() => system.stop())
+afterEach(async () => {
+  await Promise.all(services.splice(0).map((service) => service.stop()))
+  system.mx.messages.length = 0
+  system.mx.sessions.length = 0
+})
+
+afterAll(() => system.stop())
+
+async function startOutbound(env: Record<string, string> = {}): Promise<OutboundService> {
+  const service = await system.postel.startOutbound({ ...system.outboundEnv, ...env })
+  services.push(service)
+  return service
+}
 
 function gate(): { open: () => void; passed: Promise<void> } {
   let open = () => {}
@@ -23,9 +37,9 @@ function gate(): { open: () => void; passed: Promise<void> } {
 test.each(['greeting', 'ehlo', 'mail', 'rcpt', 'data'] as const)(
   'a remote that hangs at %s: the message stays queued, untried, and the next process delivers it once',
   async (step) => {
-    const { postel, mx, outboundEnv } = system
+    const { postel, mx } = system
     mx.script = { [step]: '', extensions: [] }
-    const service = await postel.startOutbound(outboundEnv)
+    const service = await startOutbound()
     const id = await postel.submit({ to: 'reader@dest.test', data: message() })
     const verb = { greeting: undefined, ehlo: 'EHLO', mail: 'MAIL', rcpt: 'RCPT', data: 'DATA' }[step]
     await waitFor(() => mx.sessions.some(({ commands }) => !verb || commands.some((line) => line.startsWith(verb))))
@@ -35,17 +49,17 @@ test.each(['greeting', 'ehlo', 'mail', 'rcpt', 'data'] as const)(
     expect((await postel.deliveries(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['queued', 0]])
 
     mx.script = {}
-    await postel.startOutbound(outboundEnv)
+    await startOutbound()
     expect(await postel.finalStates(id)).toEqual(['reader@dest.test delivered'])
     expect(mx.messages).toHaveLength(1)
   },
 )
 
 test('a reply to the final dot that comes late is awaited', async () => {
-  const { postel, mx, outboundEnv } = system
+  const { postel, mx } = system
   const reply = gate()
   mx.script = { dot: { reply: '250 2.0.0 ok', until: reply.passed } }
-  const service = await postel.startOutbound(outboundEnv)
+  const service = await startOutbound()
   const id = await postel.submit({ to: 'reader@dest.test', data: message() })
   await waitFor(() => mx.messages.length === 1)
   const stopped = service.stop()
@@ -59,26 +73,27 @@ test('a reply to the final dot that comes late is awaited', async () => {
   reply.open()
   await stopped
   expect(await postel.states(id)).toEqual(['reader@dest.test delivered'])
-  await postel.startOutbound(outboundEnv)
+  await startOutbound()
   const [row] = await postel.sql`select count(*)::int as rows from postel.queue`
   expect([row!.rows, mx.messages.length]).toEqual([0, 1])
 })
 
 test('200 messages and three processes one after the other: each is delivered once', async () => {
-  const { postel, mx, outboundEnv } = system
+  const { postel, mx } = system
   mx.script = { dot: { reply: '250 ok', afterMs: 5 } }
   const ids = await Promise.all(
     Array.from({ length: 200 }, (_, number) => postel.submit({ to: `r${number}@dest.test`, data: message() })),
   )
   for (const wanted of [20, 60]) {
-    const service = await postel.startOutbound({ ...outboundEnv, DELIVERY_CONNECTIONS_PER_SITE: '2' })
+    const service = await startOutbound({ DELIVERY_CONNECTIONS_PER_SITE: '2' })
     await waitFor(() => mx.messages.length >= wanted)
     await service.stop()
   }
-  await postel.startOutbound(outboundEnv)
+  await startOutbound()
   await waitUntilEqual(async () => {
     const [row] = await postel.sql`
-      select count(*)::int as delivered from postel.deliveries where state = 'delivered'`
+      select count(*)::int as delivered from postel.deliveries
+      where state = 'delivered' and message_id = any (${ids}::uuid[])`
     return row!.delivered as number
   }, 200)
   expect(mx.envelopes.sort()).toEqual(ids.map((_, number) => `sender@example.test → r${number}@dest.test`).sort())

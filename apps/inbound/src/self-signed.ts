@@ -9,7 +9,16 @@ const oids = {
   subjectAltName: Buffer.from('551d11', 'hex'),
   ecdsaWithSha256: Buffer.from('2a8648ce3d040302', 'hex'),
 }
-const tags = { integer: 2, bitString: 3, octetString: 4, oid: 6, utf8: 12, utcTime: 23, sequence: 0x30, set: 0x31 }
+const tags = {
+  integer: 2,
+  bitString: 3,
+  octetString: 4,
+  oid: 6,
+  utf8: 12,
+  utcTime: 23,
+  sequence: 0x30,
+  set: 0x31,
+}
 const dayMs = 24 * 3600 * 1000
 
 /** PEM of a P-256 key and its certificate for a host name, valid from yesterday (clocks differ) for a year. */
@@ -17,7 +26,10 @@ export function selfSignedCertificate(hostname: string): { key: string; cert: st
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = der(
     tags.sequence,
-    der(tags.set, der(tags.sequence, der(tags.oid, oids.commonName), der(tags.utf8, Buffer.from(hostname)))),
+    der(
+      tags.set,
+      der(tags.sequence, der(tags.oid, oids.commonName), der(tags.utf8, Buffer.from(hostname.slice(0, 64)))),
+    ),
   )
   const algorithm = der(tags.sequence, der(tags.oid, oids.ecdsaWithSha256))
   const alternativeNames = der(tags.sequence, der(0x82, Buffer.from(hostname)))
@@ -41,7 +53,9 @@ export function selfSignedCertificate(hostname: string): { key: string; cert: st
     ),
   )
   const signature = der(tags.bitString, Buffer.of(0), sign('sha256', certificate, privateKey))
-  const lines = der(tags.sequence, certificate, algorithm, signature).toString('base64').match(/.{1,64}/g)!
+  const lines = der(tags.sequence, certificate, algorithm, signature)
+    .toString('base64')
+    .match(/.{1,64}/g)!
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
     cert: `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`,

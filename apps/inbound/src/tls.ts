@@ -1,6 +1,5 @@
 /** The certificate from files, which may be replaced at any time. */
 import { readFileSync, unwatchFile, watchFile } from 'node:fs'
-
 import { createSecureContext } from 'node:tls'
 
 export type Certificate = { key: string | Buffer; cert: string | Buffer }

@@ -33,6 +33,9 @@ export function failed(error: SmtpError): Verdict {
   if (error.code === 'EREQUIRETLS')
     return bounced('5.7.30', 'policy', 'The remote does not offer REQUIRETLS, which the sender asked for')
   if (error.code === 'EMESSAGE' && !error.responseCode) return bounced('5.3.4', 'too_large', error.message)
+  // Our own credentials were refused: that says nothing about the recipient
+  if (error.code === 'EAUTH' || error.responseCode === 530)
+    return deferred('4.7.0', 'relay_auth', error.response ?? error.message)
   if (!error.response) return deferred('4.4.2', kindOfFault(error), error.message)
   const { code, enhanced } = parseReply(error.response)
   const category =

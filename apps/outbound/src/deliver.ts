@@ -19,6 +19,8 @@ export type ConnectOptions = {
   finalDotSeconds: number
   implicitTls: boolean
   requireTls: boolean
+  /** The certificate must be good, whatever the kind of TLS. */
+  verify: boolean
   auth?: { user: string; pass: string } | undefined
   /** Gives up connecting. */
   signal: AbortSignal
@@ -30,14 +32,14 @@ const connectSeconds = 30
 export async function connectTo(
   route: Route,
   options: ConnectOptions,
-): Promise<{ client: SmtpClient } | { verdict: Verdict; target: Target | undefined }> {
+): Promise<{ client: SmtpClient } | { verdict: Verdict; target: Target | undefined } | { local: true }> {
   if ('verdict' in route) return { verdict: route.verdict, target: undefined }
   let verdict: Verdict | undefined
   let target: Target | undefined
   for (target of route.targets) {
     if (options.signal.aborted) break
     const result = await open(target, options)
-    if ('client' in result) return result
+    if (!('verdict' in result)) return result
     // 5yz from one host says nothing about the others; only when all say so is it final
     if (!verdict || verdict.outcome === 'bounced') verdict = result.verdict
   }
@@ -47,7 +49,7 @@ export async function connectTo(
 async function open(
   target: Target,
   options: ConnectOptions,
-): Promise<{ client: SmtpClient } | { verdict: Verdict }> {
+): Promise<{ client: SmtpClient } | { verdict: Verdict } | { local: true }> {
   const settings = {
     address: target.address,
     host: target.host,
@@ -57,12 +59,14 @@ async function open(
     connectSeconds,
     commandSeconds: options.commandSeconds,
     finalDotSeconds: options.finalDotSeconds,
+    verify: options.verify,
     signal: options.signal,
   }
   const tls = options.implicitTls ? 'implicit' : options.requireTls ? 'required' : 'opportunistic'
   try {
     return { client: await SmtpClient.open({ ...settings, tls }, options.auth) }
   } catch (error) {
+    if (isLocalFault(error)) return { local: true }
     // Nothing has been said about the message yet, so a remote whose TLS is broken may be asked in plain text
     if (tls !== 'opportunistic' || (error as SmtpError).code !== 'ETLS')
       return { verdict: failed(error as SmtpError) }
@@ -121,6 +125,12 @@ export async function deliver(
     return result.inDoubt ? { ...rest, outcome: 'deferred', category: 'in_doubt' } : rest
   })
   return { ...outcome, inDoubt: result.inDoubt, durationMs: performance.now() - startedAt }
+}
+
+/** This machine's own trouble (the source address is gone, no descriptors left), which no message has to answer for. */
+function isLocalFault(error: unknown): boolean {
+  const { code, originalCode } = error as { code?: string; originalCode?: string }
+  return ['EADDRNOTAVAIL', 'EMFILE', 'ENFILE'].includes(originalCode ?? code ?? '')
 }
 
 /** The outcome of a message that was not offered to any remote, or whose fate is the same for all recipients. */

@@ -2,6 +2,7 @@
  * The lease on source IPs. A process may send from an IP only while it holds it, and knows by its own monotonic clock
  * when it must stop believing so: a paused process that wakes up finds itself fenced before it does anything.
  */
+import { BlockList, isIP, isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { HeldIp, OutboundQueries } from '@postel/db/queries/outbound'
 import type { OutboundEvents } from './events.ts'
@@ -108,6 +109,7 @@ export class Holder {
       onAcquired(found)
     }
     const addresses = this.#options.addresses.length > 0 ? this.#options.addresses : localAddresses()
+    await this.#giveUpAbsent(addresses)
     const acquiredAt = performance.now()
     const acquired = await queries.acquire(processId, nodeName, addresses)
     if (acquired.length === 0) return
@@ -118,6 +120,27 @@ export class Holder {
     events.acquired(acquired)
     onAcquired(acquired)
   }
+
+  /** An address that has left this machine is another's to hold. */
+  async #giveUpAbsent(addresses: readonly string[]): Promise<void> {
+    const present = addressSet(addresses)
+    const gone = [...this.#held.values()]
+      .filter(({ address }) => !present.check(address, isIPv6(address) ? 'ipv6' : 'ipv4'))
+      .map(({ ipId }) => ipId)
+    if (gone.length === 0) return
+    for (const id of gone) this.#held.delete(id)
+    this.#options.events.lost(gone)
+    this.#options.onLost(gone)
+    await this.#options.queries.release(this.#options.processId, gone)
+  }
+}
+
+/** The addresses as a set that knows their other spellings. */
+function addressSet(addresses: readonly string[]): BlockList {
+  const set = new BlockList()
+  for (const address of addresses)
+    if (isIP(address)) set.addAddress(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  return set
 }
 
 /** The addresses of this machine's interfaces, IPv6 without their zone. */

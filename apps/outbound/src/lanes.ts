@@ -15,8 +15,8 @@ export type Lane = {
   /** Rows with higher ids were left in the table; undefined: all known rows are in memory. */
   stoppedAt: number | undefined
   refilling: boolean
-  /** A row was left in the table while a refill was on its way. */
-  leftBehind: boolean
+  /** The lowest id that was left in the table while a refill was on its way. */
+  leftBehind: number | undefined
 }
 
 const laneMax = 2_000
@@ -44,7 +44,7 @@ export class Lanes {
     const lane = this.#lane(item)
     if (lane.stoppedAt !== undefined || lane.items.length - lane.head >= laneMax) {
       lane.stoppedAt = Math.min(lane.stoppedAt ?? Number.POSITIVE_INFINITY, item.id - 1)
-      lane.leftBehind = true
+      if (lane.refilling) lane.leftBehind = Math.min(lane.leftBehind ?? item.id, item.id)
       return false
     }
     lane.items.push(item)
@@ -120,16 +120,20 @@ export class Lanes {
     const added = rows.filter((row) => !isKnown(row))
     lane.items.push(...added)
     this.#count += added.length
-    lane.stoppedAt = all && !lane.leftBehind ? undefined : (rows[rows.length - 1]?.id ?? lane.stoppedAt)
+    const last = rows[rows.length - 1]?.id ?? lane.stoppedAt!
+    if (lane.leftBehind !== undefined) lane.stoppedAt = Math.min(last, lane.leftBehind - 1)
+    else lane.stoppedAt = all ? undefined : last
     return added
   }
 
-  /** The domains of an IP whose lanes left rows in the table. */
-  overflowing(ipId: number): string[] {
-    const domains = this.#round
-      .filter((lane) => lane.ipId === ipId && lane.stoppedAt !== undefined)
-      .map((lane) => lane.domain)
-    return [...new Set(domains)]
+  /** The domains of an IP whose lanes left rows in the table, and behind which id. */
+  overflowing(ipId: number): { domains: string[]; stops: number[] } {
+    const stops = new Map<string, number>()
+    for (const lane of this.#round) {
+      if (lane.ipId !== ipId || lane.stoppedAt === undefined) continue
+      stops.set(lane.domain, Math.max(stops.get(lane.domain) ?? 0, lane.stoppedAt))
+    }
+    return { domains: [...stops.keys()], stops: [...stops.values()] }
   }
 
   /** Forgets an IP. */
@@ -160,7 +164,7 @@ export class Lanes {
       head: 0,
       stoppedAt: undefined,
       refilling: false,
-      leftBehind: false,
+      leftBehind: undefined,
     }
     this.#lanes.set(key, lane)
     this.#round.push(lane)

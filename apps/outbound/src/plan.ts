@@ -22,6 +22,7 @@ export function plansFor(
         connectionsMax: config.DELIVERY_CONNECTIONS_PER_SITE,
         resolve: (ip) => router.resolve(domain, ip.address),
         implicitTls: false,
+        requireTls: false,
       },
     })
   const relay = config.DELIVERY_MODE === 'relay' ? new URL(config.DELIVERY_RELAY_URL!) : undefined
@@ -34,6 +35,8 @@ export function plansFor(
           ? router.resolveHost(relay.hostname.replace(/^\[|\]$/g, ''), relayPort(relay), ip.address)
           : router.resolveHost('127.0.0.1', mailboxPort(), ip.address),
       implicitTls: relay?.protocol === 'smtps:',
+      // A password goes to nobody but the relay itself
+      requireTls: relay !== undefined && relay.username !== '' && !isLoopbackHost(relay.hostname),
       auth: relay?.username
         ? { user: decodeURIComponent(relay.username), pass: decodeURIComponent(relay.password) }
         : undefined,
@@ -45,4 +48,8 @@ export function plansFor(
 function relayPort(relay: URL): number {
   if (relay.port) return Number(relay.port)
   return relay.protocol === 'smtps:' ? 465 : 25
+}
+
+function isLoopbackHost(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127\./.test(host)
 }

@@ -36,6 +36,8 @@ export type ReaderOptions = {
   pollMs: number
   /** New rows are in the lanes. */
   onWork: () => void
+  /** Whether mail may be sent from the IP now; what may not be sent is not read either. */
+  isSendable: (ipId: number) => boolean
   /** Whether a row is being sent or its outcome not yet recorded, even under a hold that was lost and taken again. */
   isInFlight: (id: number) => boolean
   /** A row that came with its body; false: there is no room for it now. */
@@ -89,6 +91,14 @@ export class Reader {
     this.#options.lanes.drop(ipId)
   }
 
+  /** A paused IP must not fill the memory that the others need: it is read anew when it is resumed. */
+  #forgetRows(cursor: Cursor): void {
+    if (cursor.at === 0) return
+    this.#options.lanes.drop(cursor.ipId)
+    cursor.at = 0
+    cursor.known.clear()
+  }
+
   /** These IPs have new work, says a notification. */
   hint(ipIds: readonly number[]): void {
     let any = false
@@ -101,7 +111,10 @@ export class Reader {
 
   /** Hints may have been lost: look at every IP. */
   rescan(): void {
-    for (const cursor of this.#cursors.values()) cursor.dirty = true
+    for (const cursor of this.#cursors.values()) {
+      cursor.dirty = true
+      if (!this.#options.isSendable(cursor.ipId)) this.#forgetRows(cursor)
+    }
     void this.#read()
   }
 
@@ -111,7 +124,7 @@ export class Reader {
       const cursor = this.#cursors.get(lane.ipId)
       if (!cursor) continue
       lane.refilling = true
-      lane.leftBehind = false
+      lane.leftBehind = undefined
       const limit = this.#options.lanes.roomOf(lane)
       this.#options.queries
         .lane(lane.ipId, lane.domain, lane.priority, lane.stoppedAt!, limit)
@@ -144,7 +157,8 @@ export class Reader {
   }
 
   #readIfDirty(): void {
-    for (const cursor of this.#cursors.values()) if (cursor.dirty) return void this.#read()
+    for (const cursor of this.#cursors.values())
+      if (cursor.dirty && this.#options.isSendable(cursor.ipId)) return void this.#read()
   }
 
   async #read(): Promise<void> {
@@ -152,7 +166,9 @@ export class Reader {
     this.#reading = true
     try {
       while (!this.#stopped && this.#options.lanes.hasRoom) {
-        const cursors = [...this.#cursors.values()].filter((cursor) => cursor.dirty)
+        const cursors = [...this.#cursors.values()].filter(
+          (cursor) => cursor.dirty && this.#options.isSendable(cursor.ipId),
+        )
         if (cursors.length === 0) break
         for (const cursor of cursors) cursor.dirty = false
         const starts = new Map(cursors.map((cursor) => [cursor.ipId, Math.max(0, cursor.at - overlapIds)]))

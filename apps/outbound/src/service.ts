@@ -74,6 +74,7 @@ export class OutboundService implements Service {
       pollMs: config.OUTBOUND_POLL_SECONDS * 1000,
       onWork: () => this.#loop.pump(),
       onLoaded: (message) => this.#loop.accept(message),
+      isSendable: (ipId) => this.#holder.sendable(ipId) !== undefined,
       isInFlight: (id) => this.#loop.inFlight.has(id),
     })
     this.#holder = new Holder({
@@ -115,6 +116,7 @@ export class OutboundService implements Service {
         this.#recorder.add(outcome)
         this.#loop.pump()
       },
+      onRoom: () => this.#loop.pump(),
       onReleased: (message) => {
         this.#loop.leave(message)
         this.#reader.release(message)
@@ -179,7 +181,9 @@ export class OutboundService implements Service {
     await this.#recorder.flush(5_000)
     clearInterval(this.#reportTimer)
     await this.#holder.stop()
-    await this.#holder.release().catch((error) => this.#events.holdFailed(error))
+    // With outcomes unrecorded the holds must expire instead: the successor then treats those rows as tried
+    if (this.#recorder.count === 0)
+      await this.#holder.release().catch((error) => this.#events.holdFailed(error))
     await this.#publisher.stop()
     await this.#mailbox?.stop()
     await this.#health?.stop()

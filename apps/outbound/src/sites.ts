@@ -12,6 +12,8 @@ export type SitePlan = {
   connectionsMax: number
   resolve: (ip: HeldIp) => Promise<Route>
   implicitTls: boolean
+  /** Only over TLS with a good certificate: credentials are sent. */
+  requireTls: boolean
   auth?: { user: string; pass: string } | undefined
 }
 
@@ -26,6 +28,8 @@ export type SitesOptions = {
   /** Name the message in ENVID, so that the sandbox mailbox knows whose it is. */
   tellEnvelopeId: boolean
   onOutcome: (outcome: Outcome) => void
+  /** A site may be given more than before. */
+  onRoom: () => void
   /** The message was not sent and has no outcome: it stays in the queue. */
   onReleased: (message: LoadedMessage) => void
 }
@@ -38,9 +42,13 @@ type Site = {
   inFlight: number
   /** Sessions that are open or being opened. */
   sessions: number
+  /** A session has been opened: until then it may be dead, and gets little. */
+  proven: boolean
   idle: { client: SmtpClient; timer: NodeJS.Timeout }[]
 }
 
+/** Sessions to a site that has not answered yet. */
+const unprovenSessions = 2
 const idleMs = 10_000
 const messagesPerSession = 1_000
 /** Messages that may be loaded per session, so that one is always at hand. */
@@ -67,7 +75,7 @@ export class Sites {
   /** How many more messages for this domain may be loaded now. */
   room(ipId: number, domain: string): number {
     const site = this.#site(ipId, domain)
-    return site.plan.connectionsMax * loadedPerSession - site.inFlight
+    return this.#sessionsMax(site) * loadedPerSession - site.inFlight
   }
 
   /** Counts a message that is about to be loaded. */
@@ -89,7 +97,7 @@ export class Sites {
     if (idle) {
       clearTimeout(idle.timer)
       void this.#run(site, idle.client)
-    } else if (site.sessions < site.plan.connectionsMax) {
+    } else if (site.sessions < this.#sessionsMax(site)) {
       site.sessions++
       void this.#run(site, undefined)
     }
@@ -126,7 +134,7 @@ export class Sites {
     const key = `${ipId} ${name}`
     let site = this.#sites.get(key)
     if (!site) {
-      site = { key, plan, ready: [], inFlight: 0, sessions: 0, idle: [] }
+      site = { key, plan, ready: [], inFlight: 0, sessions: 0, proven: false, idle: [] }
       this.#sites.set(key, site)
     }
     return site
@@ -138,7 +146,8 @@ export class Sites {
     for (;;) {
       const ready = site.ready.shift()
       if (!ready) break
-      if (!client?.usable || client.sent >= messagesPerSession) {
+      const unfit = ready.message.details?.require_tls === true && !client?.verified
+      if (!client?.usable || unfit || client.sent >= messagesPerSession) {
         client?.quit()
         client = await this.#connect(site, ready)
         if (!client) continue
@@ -185,11 +194,19 @@ export class Sites {
       commandSeconds: this.#options.commandSeconds,
       finalDotSeconds: this.#options.finalDotSeconds,
       implicitTls: site.plan.implicitTls,
-      requireTls: ready.message.details?.require_tls === true,
+      requireTls: ready.message.details?.require_tls === true || site.plan.requireTls,
+      verify: site.plan.requireTls,
       auth: site.plan.auth,
       signal: this.#opening.signal,
     })
-    if ('client' in result) return result.client
+    if ('client' in result) {
+      this.#prove(site)
+      return result.client
+    }
+    if ('local' in result) {
+      this.#release(site, ready)
+      return undefined
+    }
     if (this.#stopping) {
       this.#release(site, ready)
       return undefined
@@ -197,6 +214,25 @@ export class Sites {
     this.#leave(site)
     this.#options.onOutcome(outcomeOf(ready, result.target, () => result.verdict))
     return undefined
+  }
+
+  #sessionsMax(site: Site): number {
+    return site.proven ? site.plan.connectionsMax : Math.min(unprovenSessions, site.plan.connectionsMax)
+  }
+
+  /** The site answers: let what waits for it have the sessions that it may have. */
+  #prove(site: Site): void {
+    if (site.proven) return
+    site.proven = true
+    for (
+      let waiting = site.ready.length;
+      waiting > 0 && site.sessions < site.plan.connectionsMax;
+      waiting--
+    ) {
+      site.sessions++
+      void this.#run(site, undefined)
+    }
+    this.#options.onRoom()
   }
 
   #park(site: Site, client: SmtpClient): void {

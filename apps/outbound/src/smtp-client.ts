@@ -94,12 +94,17 @@ export type SmtpClientOptions = {
   connectSeconds: number
   commandSeconds: number
   finalDotSeconds: number
+  /** The certificate must be good; always so with `required`. */
+  verify: boolean
   /** Gives up opening. */
   signal?: AbortSignal | undefined
 }
 
 /** SmtpError.code when the final dot was not allowed: the message was not sent and stays where it is. */
 export const fenced = 'EFENCED'
+
+/** Bodies up to this size leave in one go with their dot. */
+const dotWaitsFrom = 256 * 1024
 
 const finalDot = Buffer.from('.\r\n')
 const dotLine = Buffer.from('\r\n.')
@@ -127,7 +132,7 @@ class Connection extends Base {
       opportunisticTLS: options.tls === 'opportunistic',
       requireTLS: options.tls === 'required',
       tls: {
-        rejectUnauthorized: options.tls === 'required',
+        rejectUnauthorized: options.tls === 'required' || options.verify,
         minVersion: options.tls === 'required' ? 'TLSv1.2' : 'TLSv1',
         servername: options.host,
       },
@@ -169,7 +174,8 @@ class Connection extends Base {
 
   override _sendCommand(text: string, log?: string): void {
     if (this._destroyed) return
-    if (this._responseQueue.length > 0) return this._onError(new Error(answeredEarly), 'EPROTOCOL', false, 'CONN')
+    if (this._responseQueue.length > 0)
+      return this._onError(new Error(answeredEarly), 'EPROTOCOL', false, 'CONN')
     const utf8 = this.wanted?.smtpUtf8 && text.startsWith('MAIL FROM:') && !text.includes(' SMTPUTF8')
     super._sendCommand(utf8 ? `${text} SMTPUTF8` : text, log)
   }
@@ -180,7 +186,7 @@ class Connection extends Base {
     this._recipientQueue.push(recipient)
     this._responseActions.push((text: string) => this._actionRCPT(text, callback))
     const notify = dsn.notify ? ` NOTIFY=${dsn.notify}` : ''
-    const orcpt = dsn.orcpt ? ` ORCPT=${dsn.orcpt}` : ''
+    const orcpt = dsn.orcpt ? ` ORCPT=${encodeOrcpt(dsn.orcpt)}` : ''
     this._sendCommand(`RCPT TO:<${recipient}>${notify}${orcpt}`)
   }
 
@@ -190,6 +196,22 @@ class Connection extends Base {
       this.close()
       callback(Object.assign(new Error(text), { code }))
     }
+    const sendDot = () => {
+      if (this._destroyed) return
+      if (!this.maySendDot()) return refuse(fenced, 'The source IP is not held any more')
+      const socket = this._socket
+      this._responseActions.push((text: string) => {
+        // What is no reply tells nothing about the message: it stays in doubt
+        if (!aReply.test(text))
+          return this._onError(new Error('The reply has no code'), 'EPROTOCOL', false, 'DATA')
+        this.finalDotAnswered = true
+        socket.setTimeout(this.#commandSeconds * 1000)
+        this._actionSMTPStream(text, callback)
+      })
+      this.finalDotSent = true
+      socket.setTimeout(this.#finalDotSeconds * 1000)
+      socket.write(finalDot)
+    }
     const stream = {
       outByteCount: 0,
       write: (parts: Buffer[]) => {
@@ -197,21 +219,13 @@ class Connection extends Base {
         const socket = this._socket
         socket.cork()
         for (const part of parts) stream.outByteCount += writeStuffed(socket, part)
-        if (!this.maySendDot()) {
-          socket.uncork()
-          return refuse(fenced, 'The source IP is not held any more')
-        }
-        this._responseActions.push((text: string) => {
-          // What is no reply tells nothing about the message: it stays in doubt
-          if (!aReply.test(text)) return this._onError(new Error('The reply has no code'), 'EPROTOCOL', false, 'DATA')
-          this.finalDotAnswered = true
-          socket.setTimeout(this.#commandSeconds * 1000)
-          this._actionSMTPStream(text, callback)
-        })
-        this.finalDotSent = true
-        socket.setTimeout(this.#finalDotSeconds * 1000)
-        socket.write(finalDot)
+        // The dot is decided on when it can leave, not while much of the body still waits in front of it
+        const large = stream.outByteCount > dotWaitsFrom
+        if (!large) sendDot()
         socket.uncork()
+        if (!large) return
+        if (socket.writableNeedDrain) socket.once('drain', sendDot)
+        else sendDot()
       },
       end: () => {},
     }
@@ -290,6 +304,12 @@ export class SmtpClient {
     return this.#connection.tlsText
   }
 
+  /** Whether the remote has shown a good certificate. */
+  get verified(): boolean {
+    const { tls, verify } = this.#options
+    return this.#connection.secure && (tls === 'required' || verify)
+  }
+
   supports(extension: 'SMTPUTF8' | '8BITMIME' | 'REQUIRETLS'): boolean {
     return this.#connection.extensions.includes(extension)
   }
@@ -328,7 +348,8 @@ export class SmtpClient {
         if (!result.error) return settle(result)
         // A refused transaction may still be open: end it, or the next MAIL is out of order
         this.#abandon = () => settle(result)
-        if (!result.error.responseCode || result.error.responseCode === 421 || !this.usable) return this.close()
+        if (!result.error.responseCode || result.error.responseCode === 421 || !this.usable)
+          return this.close()
         connection.reset((resetError) => {
           if (resetError) this.close()
           settle(result)
@@ -380,4 +401,18 @@ function writeStuffed(socket: { write(data: Buffer | string): unknown }, part: B
   }
   socket.write(from === 0 ? part : part.subarray(from))
   return written
+}
+
+/** ORCPT as RFC 3461 §4.2 writes it: the address type as it is, the address in xtext. */
+function encodeOrcpt(orcpt: string): string {
+  const split = orcpt.indexOf(';') + 1
+  const address = Buffer.from(orcpt.slice(split))
+  const xtext = [...address]
+    .map((byte) =>
+      byte > 0x20 && byte < 0x7f && byte !== 0x2b && byte !== 0x3d
+        ? String.fromCharCode(byte)
+        : `+${byte.toString(16).toUpperCase().padStart(2, '0')}`,
+    )
+    .join('')
+  return orcpt.slice(0, split).replace(/[^A-Za-z0-9;-]/g, '') + xtext
 }

@@ -16,6 +16,11 @@ export class MaintenanceQueries {
     return { moved: row!.moved, ipIds: row!.ipIds ?? [] }
   }
 
+  /** Moves mail off abandoned IPs and expires what found none in time; see the functions of the same names. */
+  async rescueStranded(): Promise<void> {
+    await this.#sql`select postel.requeue_orphans(), postel.expire_waiting()`
+  }
+
   /** The source IPs that have mail in the queue. */
   async ipsWithMail(): Promise<number[]> {
     const [row] = await this.#sql<{ ipIds: number[] | null }[]>`select postel.sweep() as "ipIds"`

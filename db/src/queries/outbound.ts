@@ -1,7 +1,9 @@
 /** What an outbound process asks of Postgres: holds, work, bodies, outcomes. Direct connections, never a pooler. */
 import { zstdDecompressSync } from 'node:zlib'
+import { withDeadline } from '@postel/runtime/health'
 import { BodyClient } from '../body-client.ts'
 import { connect, type Sql } from '../client.ts'
+import { sqlState } from '../errors.ts'
 
 /** A source IP that this process holds. */
 export type HeldIp = { ipId: number; address: string; ehloName: string | null; state: string }
@@ -122,19 +124,22 @@ type LoadRow = {
   body: Buffer
 }
 
+/** The server cancels its statements after 30 s; a link that went silent is given up after this. */
+const holdDeadlineMs = 8_000
+const recordDeadlineMs = 40_000
+
 export class OutboundQueries {
+  readonly #url: string
   readonly #sql: Sql
-  readonly #record: Sql
+  #holds: Sql
+  #record: Sql
   readonly #bodies: BodyClient
 
   constructor(url: string) {
+    this.#url = url
     this.#sql = connect(url, { name: 'postel-outbound', max: 3, settings: byKeyOnly })
-    // Outcomes have a connection of their own: they must not wait behind a scan.
-    this.#record = connect(url, {
-      name: 'postel-outbound-record',
-      max: 1,
-      settings: { synchronous_commit: 'on' },
-    })
+    this.#holds = this.#connectHolds()
+    this.#record = this.#connectRecord()
     this.#bodies = new BodyClient({
       url,
       name: 'postel-outbound-load',
@@ -146,7 +151,34 @@ export class OutboundQueries {
   async stop(): Promise<void> {
     await this.#bodies.stop()
     await this.#sql.end({ timeout: 5 })
+    await this.#holds.end({ timeout: 5 })
     await this.#record.end({ timeout: 5 })
+  }
+
+  // Outcomes and holds have connections of their own: they must not wait behind a scan.
+  #connectRecord(): Sql {
+    return connect(this.#url, {
+      name: 'postel-outbound-record',
+      max: 1,
+      settings: { synchronous_commit: 'on' },
+    })
+  }
+
+  #connectHolds(): Sql {
+    return connect(this.#url, { name: 'postel-outbound-holds', max: 1, statementTimeoutMs: 7_000 })
+  }
+
+  async #withHolds<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    const sql = this.#holds
+    try {
+      return await withDeadline(work(sql), holdDeadlineMs)
+    } catch (error) {
+      if (sqlState(error) === undefined && this.#holds === sql) {
+        this.#holds = this.#connectHolds()
+        void sql.end({ timeout: 0 })
+      }
+      throw error
+    }
   }
 
   /** The pool, for health checks. */
@@ -156,19 +188,23 @@ export class OutboundQueries {
 
   /** Takes the holds that are free among the addresses of this node; see postel.acquire_ips. */
   acquire(processId: string, nodeName: string, addresses: readonly string[]): Promise<HeldIp[]> {
-    return this.#sql<HeldIp[]>`
-      select a.ip_id as "ipId", host(a.address) as address, a.ehlo_name as "ehloName", a.state
-      from postel.acquire_ips(${processId}, ${nodeName}, ${addresses as string[]}::inet[], ${holdSeconds}) as a`
+    return this.#withHolds(
+      async (sql) => sql<HeldIp[]>`
+        select a.ip_id as "ipId", host(a.address) as address, a.ehlo_name as "ehloName", a.state
+        from postel.acquire_ips(${processId}, ${nodeName}, ${addresses as string[]}::inet[], ${holdSeconds}) as a`,
+    )
   }
 
   /** Extends the holds; what is missing from the answer is lost. See postel.renew_ips. */
   renew(processId: string): Promise<HeldIp[]> {
     // A lost renewal is renewed again in seconds, so it need not wait for the disk.
-    return this.#sql<HeldIp[]>`
-      select r.ip_id as "ipId", host(a.address) as address, r.ehlo_name as "ehloName", r.state
-      from (select set_config('synchronous_commit', 'off', true)) as s
-      cross join postel.renew_ips(${processId}, ${holdSeconds}) as r
-      join postel.ip_addresses a on a.id = r.ip_id`
+    return this.#withHolds(
+      async (sql) => sql<HeldIp[]>`
+        select r.ip_id as "ipId", host(a.address) as address, r.ehlo_name as "ehloName", r.state
+        from (select set_config('synchronous_commit', 'off', true)) as s
+        cross join postel.renew_ips(${processId}, ${holdSeconds}) as r
+        join postel.ip_addresses a on a.id = r.ip_id`,
+    )
   }
 
   /** Gives IPs back, or all of them and the process's row with them. */
@@ -237,20 +273,25 @@ export class OutboundQueries {
   }
 
   /**
-   * All ids of an IP in a range, without those of `exceptDomains`: to be compared with memory, because a lower id may
-   * become visible after a higher one. One text, because tens of thousands are read each second.
+   * All ids of an IP in a range, to be compared with memory, because a lower id may become visible after a higher one. Of
+   * an overflowing domain only those up to where its lane stopped. One text, because tens of thousands are read each
+   * second.
    */
   async idsBetween(
     ipId: number,
     after: number,
     upTo: number,
-    exceptDomains: readonly string[],
+    overflowing: { domains: readonly string[]; stops: readonly number[] },
   ): Promise<number[]> {
     const [row] = await this.#sql<{ ids: string | null }[]>`
       select string_agg(q.id::text, ',') as ids
       from postel.queue q
       where q.ip_id = ${ipId} and q.id > ${after} and q.id <= ${upTo}
-        and q.domain <> all (${exceptDomains as string[]}::text[])`
+        and not exists (
+          select from unnest(${overflowing.domains as string[]}::text[], ${overflowing.stops as number[]}::bigint[])
+            as o (domain, stop)
+          where o.domain = q.domain and q.id > o.stop
+        )`
     return row?.ids ? row.ids.split(',').map(Number) : []
   }
 
@@ -308,11 +349,19 @@ export class OutboundQueries {
         t: outcome.recipients.map((recipient) => recipient.reply),
       })),
     )
-    const [row] = await this.#record<{ due: Date[] | null; events: unknown[] | null }[]>`
+    const sql = this.#record
+    const statement = sql<{ due: Date[] | null; events: unknown[] | null }[]>`
       select r.due, r.events
       from postel.record_outcomes(
         ${json}::text::json, clock_timestamp(), ${messageIds[0]!}, ${messageIds[messageIds.length - 1]!}
       ) as r`
+    const [row] = await withDeadline(statement, recordDeadlineMs).catch((error) => {
+      if (sqlState(error) === undefined && this.#record === sql) {
+        this.#record = this.#connectRecord()
+        void sql.end({ timeout: 0 })
+      }
+      throw error
+    })
     return { due: row!.due ?? [], events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
   }
 
