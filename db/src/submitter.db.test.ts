@@ -257,7 +257,7 @@ test('memory is bounded: what cannot wait for the database is refused as overloa
   const raw = randomBytes(32 * 1024 * 1024)
   const results = await sql.begin(async (tx) => {
     await tx`lock table postel.messages in access exclusive mode`
-    // Two are being written, eight of 32 MiB wait
+    // Eight of 32 MiB are as much as is held
     const sent = Array.from({ length: 11 }, () => faultOf(submitter.submit(submission(tenant, { raw }))))
     const last = await sent[10]
     const stopped = submitter.stop()
@@ -274,7 +274,10 @@ test('memory is bounded: what cannot wait for the database is refused as overloa
     await stopped
     return [last, ...(await Promise.all(sent.slice(0, 10)))]
   })
-  expect(results).toEqual(['SubmitError overloaded', ...Array(10).fill('SubmitError unavailable')])
+  expect(results.sort()).toEqual([
+    ...Array(3).fill('SubmitError overloaded'),
+    ...Array(8).fill('SubmitError unavailable'),
+  ])
 })
 
 test('a stop finishes what is being written and refuses the rest', async () => {

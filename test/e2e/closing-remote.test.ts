@@ -23,20 +23,30 @@ const breaks: [string, Step][] = [
   ['reset', { reply: '', then: 'reset' }],
 ]
 
-describe.each([['pipelined', ['PIPELINING']] as const, ['one by one', []] as const])('%s', (_mode, extensions) => {
-  test.each(
-    steps.flatMap((step) => [...ends, ...(step === 'dot' ? [] : breaks)].map(([name, end]) => ({ step, name, end }))),
-  )('$name at $step: deferred, not in doubt, and the next message gets through (D-04)', async ({ step, end }) => {
-    const { postel, mx } = single
-    const domain = single.freshDomain()
-    mx.script = { extensions, [step]: [end, ...usual(step)] } as MxScript
-    const id = await postel.submit({ to: `reader@${domain}`, data: message() })
-    expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['deferred', 1]])
-    expect((await postel.attempts(id)).map(({ inDoubt }) => inDoubt)).toEqual([false])
-    const next = await postel.submit({ to: `reader@${domain}`, data: message() })
-    expect((await postel.settled(next)).map(({ state }) => state)).toEqual(['delivered'])
-  })
-})
+describe.each([['pipelined', ['PIPELINING']] as const, ['one by one', []] as const])(
+  '%s',
+  (_mode, extensions) => {
+    test.each(
+      steps.flatMap((step) =>
+        [...ends, ...(step === 'dot' ? [] : breaks)].map(([name, end]) => ({ step, name, end })),
+      ),
+    )(
+      '$name at $step: deferred, not in doubt, and the next message gets through (D-04)',
+      async ({ step, end }) => {
+        const { postel, mx } = single
+        const domain = single.freshDomain()
+        mx.script = { extensions, [step]: [end, ...usual(step)] } as MxScript
+        const id = await postel.submit({ to: `reader@${domain}`, data: message() })
+        expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([
+          ['deferred', 1],
+        ])
+        expect((await postel.attempts(id)).map(({ inDoubt }) => inDoubt)).toEqual([false])
+        const next = await postel.submit({ to: `reader@${domain}`, data: message() })
+        expect((await postel.settled(next)).map(({ state }) => state)).toEqual(['delivered'])
+      },
+    )
+  },
+)
 
 function usual(step: (typeof steps)[number]): Step[] {
   const replies = {
@@ -59,7 +69,9 @@ test.each<[string, Step]>([
   const count = mxs[1]!.messages.length
   mxs[0]!.script = { greeting }
   const id = await postel.submit({ to: `reader@${double.freshDomain()}`, data: message() })
-  expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['delivered', 1]])
+  expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([
+    ['delivered', 1],
+  ])
   expect(mxs[1]!.messages.length - count).toBe(1)
 })
 

@@ -42,7 +42,9 @@ test('one copy for each recipient domain, to the recipients as they were accepte
   const to = ['a@a.test', 'b@a.test', 'x%y@b.test', '"a,b"@a.test', 'A.Case@B.test', 'c@c.test']
   const id = await postel.submit({ to, data: message() })
   expect(await postel.finalStates(id)).toEqual(
-    ['a@a.test', 'b@a.test', 'x%y@b.test', '"a,b"@a.test', 'A.Case@b.test', 'c@c.test'].map((r) => `${r} delivered`),
+    ['a@a.test', 'b@a.test', 'x%y@b.test', '"a,b"@a.test', 'A.Case@b.test', 'c@c.test'].map(
+      (r) => `${r} delivered`,
+    ),
   )
   expect(mx.envelopes.slice(count).sort()).toEqual([
     'sender@example.test → a@a.test, b@a.test, "a,b"@a.test',

@@ -27,7 +27,10 @@ async function send(script: MxScript, data: string, to = 'reader', mailParameter
 }
 
 test('8-bit content to a remote without 8BITMIME is not sent raw: 5.6.3', async () => {
-  expect(await send({ extensions: [] }, message('na\xc3\xafve\r\n'))).toMatchObject({ state: 'bounced', enhanced: '5.6.3' })
+  expect(await send({ extensions: [] }, message('na\xc3\xafve\r\n'))).toMatchObject({
+    state: 'bounced',
+    enhanced: '5.6.3',
+  })
 })
 
 test('8-bit content to a remote with 8BITMIME says so', async () => {
@@ -37,7 +40,10 @@ test('8-bit content to a remote with 8BITMIME says so', async () => {
 
 test('an internationalised address to a remote without SMTPUTF8 is not sent: 5.6.7', async () => {
   const to = Buffer.from('ü').toString('latin1')
-  expect(await send({ extensions: [] }, message(), to, ' SMTPUTF8')).toMatchObject({ state: 'bounced', enhanced: '5.6.7' })
+  expect(await send({ extensions: [] }, message(), to, ' SMTPUTF8')).toMatchObject({
+    state: 'bounced',
+    enhanced: '5.6.7',
+  })
 })
 
 test('UTF-8 headers to a remote with SMTPUTF8 say so', async () => {
@@ -46,7 +52,7 @@ test('UTF-8 headers to a remote with SMTPUTF8 say so', async () => {
 })
 
 test('a message over the remote SIZE is not sent: 5.3.4', async () => {
-  expect(await send({ extensions: ['SIZE 100'] }, message('x'.repeat(200)+'\r\n'))).toMatchObject({
+  expect(await send({ extensions: ['SIZE 100'] }, message(`${'x'.repeat(200)}\r\n`))).toMatchObject({
     state: 'bounced',
     enhanced: '5.3.4',
   })

@@ -7,7 +7,11 @@ let system: System
 const addresses = ['127.0.0.1', '127.0.0.11', '127.0.0.12', '127.0.0.13']
 
 beforeAll(async () => {
-  system = await startSystem({ addresses, outbound: { OUTBOUND_ADDRESSES: addresses.join() }, retryScheduleSeconds: [1] })
+  system = await startSystem({
+    addresses,
+    outbound: { OUTBOUND_ADDRESSES: addresses.join() },
+    retryScheduleSeconds: [1],
+  })
 })
 
 afterAll(() => system.stop())

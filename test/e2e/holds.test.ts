@@ -52,7 +52,9 @@ test('a second process cannot take an IP that is held, and takes it when it is g
 test('a hold that expired is taken over, and what was in flight waits as in doubt', async () => {
   const { postel, mx } = system
   let answer = () => {}
-  mx.script = { dot: [{ reply: '250 2.0.0 late', until: new Promise<void>((resolve) => (answer = resolve)) }, '250 ok'] }
+  mx.script = {
+    dot: [{ reply: '250 2.0.0 late', until: new Promise<void>((resolve) => (answer = resolve)) }, '250 ok'],
+  }
   await startOutbound()
   const firstHolder = await holder()
   const id = await postel.submit({ to: 'reader@dest.test', data: message() })
@@ -65,8 +67,12 @@ test('a hold that expired is taken over, and what was in flight waits as in doub
   await postel.sql`update postel.ip_holders set expires_at = now() - interval '1 s'`
   await startOutbound()
   expect(await holder()).not.toBe(firstHolder)
-  expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['deferred', 1]])
-  expect((await postel.attempts(id)).map(({ inDoubt, category }) => [inDoubt, category])).toEqual([[true, 'sender_died']])
+  expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([
+    ['deferred', 1],
+  ])
+  expect((await postel.attempts(id)).map(({ inDoubt, category }) => [inDoubt, category])).toEqual([
+    [true, 'sender_died'],
+  ])
   expect(mx.messages).toHaveLength(1)
 
   // The first holder was only slow: what it learns is still true, and nothing is sent again

@@ -21,18 +21,30 @@ async function send(script: MxScript) {
   return { ...delivery!, ...attempt! }
 }
 
-describe.each([['pipelined', ['PIPELINING']] as const, ['one by one', []] as const])('%s', (_mode, extensions) => {
-  test.each<[string, MxScript]>([
-    ['MAIL answered for all that follows, final dot included', { mail: '250 ok\r\n250 ok\r\n354 go\r\n250 fake' }],
-    ['RCPT answered for all that follows', { rcpt: '250 ok\r\n354 go\r\n250 fake' }],
-    ['DATA answered for the final dot, too', { data: '354 go\r\n250 fake' }],
-    ['EHLO answered for all that follows', { ehlo: '250 fake.test\r\n250 ok\r\n250 ok\r\n354 go\r\n250 fake' }],
-    ['the greeting and everything else at once', { greeting: '220 hi\r\n250 x\r\n250 ok\r\n250 ok\r\n354 go\r\n250 fake' }],
-  ])('%s: not delivered (D-13)', async (_name, script) => {
-    const result = await send({ extensions, dot: '554 5.7.1 refused', ...script })
-    expect([result.state, result.inDoubt]).toEqual(['deferred', false])
-  })
-})
+describe.each([['pipelined', ['PIPELINING']] as const, ['one by one', []] as const])(
+  '%s',
+  (_mode, extensions) => {
+    test.each<[string, MxScript]>([
+      [
+        'MAIL answered for all that follows, final dot included',
+        { mail: '250 ok\r\n250 ok\r\n354 go\r\n250 fake' },
+      ],
+      ['RCPT answered for all that follows', { rcpt: '250 ok\r\n354 go\r\n250 fake' }],
+      ['DATA answered for the final dot, too', { data: '354 go\r\n250 fake' }],
+      [
+        'EHLO answered for all that follows',
+        { ehlo: '250 fake.test\r\n250 ok\r\n250 ok\r\n354 go\r\n250 fake' },
+      ],
+      [
+        'the greeting and everything else at once',
+        { greeting: '220 hi\r\n250 x\r\n250 ok\r\n250 ok\r\n354 go\r\n250 fake' },
+      ],
+    ])('%s: not delivered (D-13)', async (_name, script) => {
+      const result = await send({ extensions, dot: '554 5.7.1 refused', ...script })
+      expect([result.state, result.inDoubt]).toEqual(['deferred', false])
+    })
+  },
+)
 
 test('one reply too many to MAIL, the true ones late: not delivered', async () => {
   const late = (reply: string) => ({ reply, afterMs: 100 })
@@ -66,12 +78,19 @@ test.each([
 })
 
 test.each([
-  ['UTF-8', '550 5.1.1 <b>x</b> \x1b[31mred\x07 \0 caf\xc3\xa9 \xe2\x80\xa8', '550 5.1.1 <b>x</b> [31mred café'],
+  [
+    'UTF-8',
+    '550 5.1.1 <b>x</b> \x1b[31mred\x07 \0 caf\xc3\xa9 \xe2\x80\xa8',
+    '550 5.1.1 <b>x</b> [31mred café',
+  ],
   ['no UTF-8', '550 5.1.1 <b>x</b> \x1b[31mred\x07 \0 caf\xe9 \xff', '550 5.1.1 <b>x</b> [31mred café ÿ'],
-])('of a reply in %s, control characters and line separators are not kept, and the text is bounded (D-14)', async (_name, text, kept) => {
-  const { state, reply } = await send({ rcpt: `${text} ${'y'.repeat(4_000)}` })
-  expect(state).toBe('bounced')
-  expect(reply!.replace(/ +/g, ' ').startsWith(kept)).toBe(true)
-  expect(reply).toHaveLength(1_000)
-  expect(reply).not.toMatch(/[\p{Cc}\u2028\u2029]/u)
-})
+])(
+  'of a reply in %s, control characters and line separators are not kept, and the text is bounded (D-14)',
+  async (_name, text, kept) => {
+    const { state, reply } = await send({ rcpt: `${text} ${'y'.repeat(4_000)}` })
+    expect(state).toBe('bounced')
+    expect(reply!.replace(/ +/g, ' ').startsWith(kept)).toBe(true)
+    expect(reply).toHaveLength(1_000)
+    expect(reply).not.toMatch(/[\p{Cc}\u2028\u2029]/u)
+  },
+)

@@ -7,7 +7,10 @@ import { startSystem, type System } from '../support/system.ts'
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem({ mx: [{ starttls: 'works' }, {}], outbound: { DELIVERY_FINAL_DOT_SECONDS: '1' } })
+  system = await startSystem({
+    mx: [{ starttls: 'works' }, {}],
+    outbound: { DELIVERY_FINAL_DOT_SECONDS: '1' },
+  })
 })
 
 afterAll(() => system.stop())
@@ -25,18 +28,23 @@ test.each<[string, Step, string[]]>([
   ['says something that is no reply', 'thanks', ['PIPELINING']],
   ['says half a code', '25', ['PIPELINING']],
   ['closes in the middle of its reply', { reply: '25', unfinished: true, then: 'close' }, ['PIPELINING']],
-])('the remote %s: deferred in doubt, no other MX, no weaker TLS, no retry at once (D-01, D-02)', async (_name, dot, extensions) => {
-  const { postel, mxs } = system
-  const [first, second] = [mxs[0]!.messages.length, mxs[1]!.sessions.length]
-  const id = await send(dot, extensions)
-  expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['deferred', 1]])
-  expect((await postel.attempts(id)).map(({ outcome, inDoubt, category }) => [outcome, inDoubt, category])).toEqual([
-    ['deferred', true, 'in_doubt'],
-  ])
-  expect((await postel.waits(id)).every((seconds) => seconds > 500)).toBe(true)
-  expect([mxs[0]!.messages.length - first, mxs[1]!.sessions.length - second]).toEqual([1, 0])
-  expect(mxs[0]!.messages.at(-1)!.tls).toBe(true)
-})
+])(
+  'the remote %s: deferred in doubt, no other MX, no weaker TLS, no retry at once (D-01, D-02)',
+  async (_name, dot, extensions) => {
+    const { postel, mxs } = system
+    const [first, second] = [mxs[0]!.messages.length, mxs[1]!.sessions.length]
+    const id = await send(dot, extensions)
+    expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([
+      ['deferred', 1],
+    ])
+    expect(
+      (await postel.attempts(id)).map(({ outcome, inDoubt, category }) => [outcome, inDoubt, category]),
+    ).toEqual([['deferred', true, 'in_doubt']])
+    expect((await postel.waits(id)).every((seconds) => seconds > 500)).toBe(true)
+    expect([mxs[0]!.messages.length - first, mxs[1]!.sessions.length - second]).toEqual([1, 0])
+    expect(mxs[0]!.messages.at(-1)!.tls).toBe(true)
+  },
+)
 
 test.each<[string, Step]>([
   ['resets', { reply: '250 2.0.0 ok', then: 'reset' }],

@@ -20,19 +20,31 @@ describe.each(['pipelined', 'one by one'] as const)('%s', (mode) => {
     const count = mx.messages.length
     mx.script = { extensions: extensions[mode], ...script }
     if (script.rcpt && typeof script.rcpt === 'object' && !('reply' in script.rcpt))
-      mx.script.rcpt = Object.fromEntries(Object.entries(script.rcpt).map(([name, step]) => [`${name}@${domain}`, step]))
+      mx.script.rcpt = Object.fromEntries(
+        Object.entries(script.rcpt).map(([name, step]) => [`${name}@${domain}`, step]),
+      )
     const id = await postel.submit({ to: names.map((name) => `${name}@${domain}`), data: message() })
     const deliveries = await postel.settled(id)
     return {
       id,
       sent: () => mx.messages.slice(count).map(({ to }) => to.map((address) => address.split('@')[0])),
-      results: deliveries.map(({ recipient, state, reply }) => `${recipient.split('@')[0]} ${state}: ${reply}`),
+      results: deliveries.map(
+        ({ recipient, state, reply }) => `${recipient.split('@')[0]} ${state}: ${reply}`,
+      ),
     }
   }
 
   test('250, 451 and 550: one delivered, one deferred, one bounced; the retry carries the deferred one (D-06)', async () => {
-    const { id, results, sent } = await send({ rcpt: { b: '451 4.2.1 later', c: '550 5.1.1 nobody' } }, ['a', 'b', 'c'])
-    expect(results).toEqual(['a delivered: 250 2.0.0 ok', 'b deferred: 451 4.2.1 later', 'c bounced: 550 5.1.1 nobody'])
+    const { id, results, sent } = await send({ rcpt: { b: '451 4.2.1 later', c: '550 5.1.1 nobody' } }, [
+      'a',
+      'b',
+      'c',
+    ])
+    expect(results).toEqual([
+      'a delivered: 250 2.0.0 ok',
+      'b deferred: 451 4.2.1 later',
+      'c bounced: 550 5.1.1 nobody',
+    ])
     system.mx.script = { extensions: extensions[mode] }
     await system.postel.retry(id)
     expect((await system.postel.settled(id)).map(({ state, attempts }) => `${state} ${attempts}`)).toEqual([
@@ -44,7 +56,10 @@ describe.each(['pipelined', 'one by one'] as const)('%s', (mode) => {
   })
 
   test('550 and 451, nobody accepted: one bounced, one deferred (D-07)', async () => {
-    const { results, sent } = await send({ rcpt: { a: '550 5.1.1 nobody', b: '451 4.2.1 later' } }, ['a', 'b'])
+    const { results, sent } = await send({ rcpt: { a: '550 5.1.1 nobody', b: '451 4.2.1 later' } }, [
+      'a',
+      'b',
+    ])
     expect(results).toEqual(['a bounced: 550 5.1.1 nobody', 'b deferred: 451 4.2.1 later'])
     expect(sent()).toEqual([])
   })

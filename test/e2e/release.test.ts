@@ -34,7 +34,10 @@ test('scheduled mail waits for X-Postel-Send-At and leaves then; deferred mail a
 test('mail scheduled for tomorrow is in no queue', async () => {
   const { postel } = system
   const sendAt = new Date(Date.now() + 86_400_000).toISOString()
-  const id = await postel.submit({ to: 'tomorrow@dest.test', data: message('x\r\n', `X-Postel-Send-At: ${sendAt}`) })
+  const id = await postel.submit({
+    to: 'tomorrow@dest.test',
+    data: message('x\r\n', `X-Postel-Send-At: ${sendAt}`),
+  })
   const [wait] = await postel.waits(id)
   expect(wait).toBeGreaterThan(86_000)
   const [row] = await postel.sql`select count(*)::int as rows from postel.queue where message_id = ${id}`

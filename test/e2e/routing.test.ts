@@ -50,9 +50,21 @@ async function outcome(domain: string, { postel }: System = system): Promise<(st
 test.each([
   ['the lowest preference is tried first', 'reversed.test', ['delivered', 'mx2.remote.test', '']],
   ['without MX, the address record (D-20)', 'no-mx.test', ['delivered', 'no-mx.test', '']],
-  ['a first MX that refuses connections is passed over (D-16)', 'dead-first.test', ['delivered', 'mx1.remote.test', '']],
-  ['a first MX that does not exist is passed over', 'missing-first.test', ['delivered', 'mx1.remote.test', '']],
-  ['a null MX bounces at once, without the address record (D-19)', 'null-mx.test', ['bounced', null, '5.1.10']],
+  [
+    'a first MX that refuses connections is passed over (D-16)',
+    'dead-first.test',
+    ['delivered', 'mx1.remote.test', ''],
+  ],
+  [
+    'a first MX that does not exist is passed over',
+    'missing-first.test',
+    ['delivered', 'mx1.remote.test', ''],
+  ],
+  [
+    'a null MX bounces at once, without the address record (D-19)',
+    'null-mx.test',
+    ['bounced', null, '5.1.10'],
+  ],
   ['a domain that does not exist bounces (D-18)', 'no-such-domain.test', ['bounced', null, '5.1.2']],
   ['neither MX nor address bounces (D-20)', 'nothing.test', ['bounced', null, '5.1.2']],
   ['SERVFAIL defers (D-17)', 'broken.test', ['deferred', null, '4.4.3']],
@@ -78,12 +90,16 @@ test('a bounce makes one event and is not tried again', async () => {
   const { postel } = system
   const id = await postel.submit({ to: 'reader@no-such-domain.test', data: message() })
   await postel.settled(id)
-  const events = await postel.sql`select type from postel.events where message_id = ${id} and number is not null`
+  const events =
+    await postel.sql`select type from postel.events where message_id = ${id} and number is not null`
   expect(events.map(({ type }) => type)).toEqual(['bounced'])
   expect(await postel.waits(id)).toEqual([])
 })
 
-test.each(['private.test', 'metadata.test', 'mapped.test'])('%s has only private addresses: bounced unsent (D-23)', async (domain) => {
-  expect(await outcome(domain, guarded)).toEqual(['bounced', null, '5.4.4'])
-  expect(guarded.mx.sessions).toEqual([])
-})
+test.each(['private.test', 'metadata.test', 'mapped.test'])(
+  '%s has only private addresses: bounced unsent (D-23)',
+  async (domain) => {
+    expect(await outcome(domain, guarded)).toEqual(['bounced', null, '5.4.4'])
+    expect(guarded.mx.sessions).toEqual([])
+  },
+)

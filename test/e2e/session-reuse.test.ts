@@ -45,16 +45,22 @@ test.each<[string, MxScript]>([
   ['closes', { mail: ['250 ok', { reply: '', then: 'close' }, '250 ok'] }],
   ['resets', { mail: ['250 ok', { reply: '', then: 'reset' }, '250 ok'] }],
   ['answers 421', { mail: ['250 ok', { reply: '421 4.4.2 idle', then: 'close' }, '250 ok'] }],
-])('a remote that %s on the next MAIL: the message goes over a new session at once (D-32)', async (_name, script) => {
-  expect(await sendTwo(script)).toEqual({ results: ['delivered 1', 'delivered 1'], sessions: 2 })
-  expect(await sendTwo({ ...script, extensions: [], mail: [...(script.mail as [])] })).toEqual({
-    results: ['delivered 1', 'delivered 1'],
-    sessions: 2,
-  })
-})
+])(
+  'a remote that %s on the next MAIL: the message goes over a new session at once (D-32)',
+  async (_name, script) => {
+    expect(await sendTwo(script)).toEqual({ results: ['delivered 1', 'delivered 1'], sessions: 2 })
+    expect(await sendTwo({ ...script, extensions: [], mail: [...(script.mail as [])] })).toEqual({
+      results: ['delivered 1', 'delivered 1'],
+      sessions: 2,
+    })
+  },
+)
 
 test('a message that was refused leaves a session that the next one can use', async () => {
-  expect(await sendTwo({ dot: ['554 5.7.1 no', '250 ok'] })).toEqual({ results: ['bounced 1', 'delivered 1'], sessions: 1 })
+  expect(await sendTwo({ dot: ['554 5.7.1 no', '250 ok'] })).toEqual({
+    results: ['bounced 1', 'delivered 1'],
+    sessions: 1,
+  })
 })
 
 test.each<[string, Step]>([
@@ -62,9 +68,12 @@ test.each<[string, Step]>([
   ['is not answered', ''],
   ['ends it', { reply: '', then: 'close' }],
   ['resets it', { reply: '', then: 'reset' }],
-])('a session whose RSET %s is not used again, and what is known of its message is recorded', async (_name, rset) => {
-  expect(await sendTwo({ dot: ['554 5.7.1 no', '250 ok'], rset })).toEqual({
-    results: ['bounced 1', 'delivered 1'],
-    sessions: 2,
-  })
-})
+])(
+  'a session whose RSET %s is not used again, and what is known of its message is recorded',
+  async (_name, rset) => {
+    expect(await sendTwo({ dot: ['554 5.7.1 no', '250 ok'], rset })).toEqual({
+      results: ['bounced 1', 'delivered 1'],
+      sessions: 2,
+    })
+  },
+)

@@ -42,11 +42,15 @@ test.each(['greeting', 'ehlo', 'mail', 'rcpt', 'data'] as const)(
     const service = await startOutbound()
     const id = await postel.submit({ to: 'reader@dest.test', data: message() })
     const verb = { greeting: undefined, ehlo: 'EHLO', mail: 'MAIL', rcpt: 'RCPT', data: 'DATA' }[step]
-    await waitFor(() => mx.sessions.some(({ commands }) => !verb || commands.some((line) => line.startsWith(verb))))
+    await waitFor(() =>
+      mx.sessions.some(({ commands }) => !verb || commands.some((line) => line.startsWith(verb))),
+    )
     const startedAt = performance.now()
     await service.stop()
     expect(performance.now() - startedAt).toBeLessThan(5_000)
-    expect((await postel.deliveries(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['queued', 0]])
+    expect((await postel.deliveries(id)).map(({ state, attempts }) => [state, attempts])).toEqual([
+      ['queued', 0],
+    ])
 
     mx.script = {}
     await startOutbound()
@@ -82,7 +86,9 @@ test('200 messages and three processes one after the other: each is delivered on
   const { postel, mx } = system
   mx.script = { dot: { reply: '250 ok', afterMs: 5 } }
   const ids = await Promise.all(
-    Array.from({ length: 200 }, (_, number) => postel.submit({ to: `r${number}@dest.test`, data: message() })),
+    Array.from({ length: 200 }, (_, number) =>
+      postel.submit({ to: `r${number}@dest.test`, data: message() }),
+    ),
   )
   for (const wanted of [20, 60]) {
     const service = await startOutbound({ DELIVERY_CONNECTIONS_PER_SITE: '2' })
@@ -96,5 +102,7 @@ test('200 messages and three processes one after the other: each is delivered on
       where state = 'delivered' and message_id = any (${ids}::uuid[])`
     return row!.delivered as number
   }, 200)
-  expect(mx.envelopes.sort()).toEqual(ids.map((_, number) => `sender@example.test → r${number}@dest.test`).sort())
+  expect(mx.envelopes.sort()).toEqual(
+    ids.map((_, number) => `sender@example.test → r${number}@dest.test`).sort(),
+  )
 })

@@ -21,15 +21,20 @@ test('a self-signed certificate is good enough for opportunistic TLS', async () 
   expect((await postel.attempts(id))[0]!.tls).toMatch(/^TLSv1\.3 TLS_/)
 })
 
-test.each(['refused', 'garbage', 'closes', 'resets'] as const)('STARTTLS that is offered and %s: in plain text (D-10)', async (starttls) => {
-  const { postel, mx } = system
-  const count = mx.messages.length
-  mx.script = { starttls }
-  const id = await postel.submit({ to: `reader@${system.freshDomain()}`, data: message() })
-  expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([['delivered', 1]])
-  expect(mx.messages.slice(count).map(({ tls }) => tls)).toEqual([false])
-  expect((await postel.attempts(id))[0]!.tls).toBeNull()
-})
+test.each(['refused', 'garbage', 'closes', 'resets'] as const)(
+  'STARTTLS that is offered and %s: in plain text (D-10)',
+  async (starttls) => {
+    const { postel, mx } = system
+    const count = mx.messages.length
+    mx.script = { starttls }
+    const id = await postel.submit({ to: `reader@${system.freshDomain()}`, data: message() })
+    expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([
+      ['delivered', 1],
+    ])
+    expect(mx.messages.slice(count).map(({ tls }) => tls)).toEqual([false])
+    expect((await postel.attempts(id))[0]!.tls).toBeNull()
+  },
+)
 
 test.each<[string, MxScript['starttls']]>([
   ['is not offered', undefined],
@@ -54,7 +59,9 @@ test('replies injected behind the 220 of STARTTLS are not believed (D-11)', asyn
   const { postel, mx } = system
   mx.script = { starttls: { injects: '250-evil.test\r\n250 SIZE 10' }, extensions: ['8BITMIME'] }
   const id = await postel.submit({ to: `reader@${system.freshDomain()}`, data: message() })
-  expect((await postel.settled(id)).map(({ state, reply }) => [state, reply])).toEqual([['delivered', '250 2.0.0 ok']])
+  expect((await postel.settled(id)).map(({ state, reply }) => [state, reply])).toEqual([
+    ['delivered', '250 2.0.0 ok'],
+  ])
   expect(mx.messages.at(-1)!.tls).toBe(true)
   expect(mx.sessions.at(-1)!.commands.filter((line) => line.startsWith('EHLO'))).toHaveLength(2)
 })

@@ -203,9 +203,11 @@ export class SubmissionServer extends SMTPServer {
   }
 
   override connect(
-    socket: { once(event: 'close', listener: () => void): void },
+    socket: { destroyed: boolean; once(event: 'close', listener: () => void): void },
     socketOptions: unknown,
   ): void {
+    // Reset before it came here: its 'close' may be over, and then nothing would ever take it off the list
+    if (socket.destroyed) return
     const connection = new SubmissionConnection(this, socket, socketOptions)
     this.connections.add(connection as never)
     const { remoteAddress } = connection
