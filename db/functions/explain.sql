@@ -12,6 +12,9 @@ returns table (
   blocked_by text
 )
 language sql stable
+-- An operator has no rights on the tables, only on this
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
   select
     d.recipient,

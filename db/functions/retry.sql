@@ -2,6 +2,9 @@
 -- it first). Returns how many recipients it moved.
 create or replace function postel.retry(message_id uuid) returns integer
 language plpgsql
+-- An operator has no rights on the tables, only on this
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
 declare
   v_recipients integer;

@@ -12,6 +12,9 @@ create or replace function postel.send(
 )
 returns uuid
 language plpgsql
+-- An operator has no rights on the tables, only on this
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
 declare
   v_boundary text := 'postel-' || replace(gen_random_uuid()::text, '-', '');

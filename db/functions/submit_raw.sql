@@ -4,6 +4,9 @@
 create or replace function postel.submit_raw(sender text, recipients text[], raw bytea, project text default null)
 returns uuid
 language plpgsql
+-- An operator has no rights on the tables, only on this
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
 declare
   v_from record;

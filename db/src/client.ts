@@ -1,6 +1,7 @@
 /** Connections to Postgres through postgres.js, with the settings that every process of Postel wants. */
 import postgres from 'postgres'
 import { arrayTypes } from './array-types.ts'
+import { watchedPool } from './watched-pool.ts'
 
 export type Sql = postgres.Sql
 
@@ -19,19 +20,22 @@ export type ConnectOptions = {
   onclose?: () => void
 }
 
+/** How much longer than the server's limit a statement may go without an answer, connecting included. */
+const answerMs = 5_000
 /** postgres.js would wait up to 20 s between tries, longer than a hold on an IP is believed. */
 const reconnectSecondsMax = 1
 
 /**
  * Opens a pool of connections lazily: nothing is sent until the first query, and broken connections are made anew
- * by the next one. Idle connections stay open.
+ * by the next one. Idle connections stay open. A statement without an answer is rejected 5 s after its own limit.
  *
  * NOTE: a process that lives on uses neither `begin` nor `reserve`. When their connection breaks, postgres.js writes the
  * rollback (or the next statement) into a socket that is gone, and that ends the process. One statement is a transaction,
  * and settings for it alone can be set within it (set_config).
  */
 export function connect(url: string, options: ConnectOptions): Sql {
-  return postgres(url, {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 30_000
+  const settings = {
     max: options.max,
     idle_timeout: 0,
     max_lifetime: null,
@@ -45,13 +49,15 @@ export function connect(url: string, options: ConnectOptions): Sql {
     ...(options.onclose && { onclose: options.onclose }),
     connection: {
       application_name: options.name,
-      statement_timeout: options.statementTimeoutMs ?? 30_000,
+      statement_timeout: statementTimeoutMs,
       lock_timeout: 10_000,
       idle_in_transaction_session_timeout: 60_000,
       TimeZone: 'UTC',
       ...options.settings,
     },
-  } as unknown as postgres.Options<Record<string, never>>)
+  } as unknown as postgres.Options<Record<string, never>>
+  if (statementTimeoutMs === 0) return postgres(url, settings)
+  return watchedPool(() => postgres(url, settings), statementTimeoutMs + answerMs)
 }
 
 /** One connection of its own to the database of a pool, with other settings; whoever asks for it ends it. */

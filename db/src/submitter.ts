@@ -21,7 +21,7 @@ export type Submission = {
   subject: string
   /** Anything to give back later: to, cc, bcc, reply_to, tags. */
   details?: unknown
-  /** Higher leaves first; 50 is the default. */
+  /** Rows of one priority and domain share a lane; 50 is the default. */
   priority?: number
   /** Not before this moment. */
   sendAt?: Date

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { MxScript, Step } from '../support/fake-mx.ts'
 import { message } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 
 let single: System
 let double: System

@@ -1,7 +1,7 @@
 // What was submitted arrives at the recipient's server, byte for byte but for the header fields that an MTA adds.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { message } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 let system: System

@@ -1,7 +1,7 @@
 // A greylisted message comes back from the same IP with the same envelope, no sooner than the remote asked for.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { message } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 
 let system: System
 const addresses = ['127.0.0.1', '127.0.0.11', '127.0.0.12', '127.0.0.13']

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
 import type { OutboundService } from '@postel/outbound/service'
 import { message } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 import { waitFor, waitUntilEqual } from '../support/wait-for.ts'
 
 let system: System

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Submitter } from '@postel/db/submitter'
 import { message, type Postel } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 let polling: System

@@ -1,7 +1,7 @@
 // Each recipient gets his own result, and a retry carries only those who were deferred.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { message } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 
 let system: System
 

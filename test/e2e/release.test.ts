@@ -1,7 +1,7 @@
 // Mail that must wait leaves when its time has come, through the worker, and not before.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { message } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 import { waitUntilEqual } from '../support/wait-for.ts'
 
 let system: System

@@ -1,7 +1,7 @@
 // Where mail goes is what DNS says: by preference, with the fallbacks of RFC 5321, and never to where it must not go.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { message } from '../support/postel.ts'
-import { startSystem, type System } from '../support/system.ts'
+import { type System, startSystem } from '../support/system.ts'
 
 let system: System
 let guarded: System
