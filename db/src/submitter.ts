@@ -58,6 +58,8 @@ const batchBytesMax = 8 * 1024 * 1024
 /** A further writer starts only on a batch of this size: a statement costs as much as ten messages in it. */
 const secondWriterMessages = 32
 const secondWriterBytes = 512 * 1024
+/** … or when the first has not answered for this long: its link may be dead. */
+const secondWriterAfterMs = 100
 /** Messages in memory until they are answered; beyond it new ones are refused. */
 const heldBytesMax = 256 * 1024 * 1024
 /** Shorter bodies fit into a page of Postgres as they are; compressing them would cost more CPU than it saves. */
@@ -91,6 +93,9 @@ export class Submitter {
   #pendingBytes = 0
   /** Messages in memory, in full, until they are answered. */
   #heldBytes = 0
+  /** When a writer was last given a batch. */
+  #startedAt = 0
+  #patience: NodeJS.Timeout | undefined
   #inFlight = new Set<Promise<void>>()
   #stopped = false
 
@@ -159,6 +164,7 @@ export class Submitter {
   /** Finishes the batches in flight, refuses what still waits, closes the connections. */
   async stop(): Promise<void> {
     this.#stopped = true
+    clearTimeout(this.#patience)
     for (const pending of this.#pending.splice(0))
       pending.reject(new SubmitError('unavailable', 'the server is stopping'))
     await Promise.all(this.#inFlight)
@@ -181,8 +187,15 @@ export class Submitter {
   #next(): void {
     while (this.#pending.length > 0 && this.#idle.length > 0) {
       const first = this.#idle.length === this.#writers.length
-      if (!first && this.#pending.length < secondWriterMessages && this.#pendingBytes < secondWriterBytes)
+      const small = this.#pending.length < secondWriterMessages && this.#pendingBytes < secondWriterBytes
+      if (!first && small && performance.now() - this.#startedAt < secondWriterAfterMs) {
+        this.#patience ??= setTimeout(() => {
+          this.#patience = undefined
+          this.#next()
+        }, secondWriterAfterMs)
         return
+      }
+      this.#startedAt = performance.now()
       const writer = this.#idle.pop()!
       const batch = this.#take()
       const work = this.#write(writer, batch).finally(() => {

@@ -9,6 +9,7 @@ const batchMax = 200
 /** A statement costs as much as ten outcomes in it: under load, let a small batch grow for a moment. */
 const smallBatch = 40
 const growMs = 6
+const unstorable = 'The reply could not be stored'
 
 export type RecorderOptions = {
   queries: OutboundQueries
@@ -73,8 +74,26 @@ export class Recorder {
           for (const outcome of batch) await this.#record([outcome])
           return
         }
+        if (databaseFault(error) === 'data' && batch[0]?.recipients[0]?.reply !== unstorable)
+          return this.#record(batch.map(withoutTexts))
         await pause(backoffMs(failures, 100, 5_000) + 50, this.#aborted.signal)
       }
     }
+  }
+}
+
+/** What a remote said may be what cannot be stored; what became of the message is not. */
+function withoutTexts(outcome: Outcome): Outcome {
+  return {
+    ...outcome,
+    mxHost: null,
+    mxAddress: null,
+    tls: null,
+    recipients: outcome.recipients.map((recipient) => ({
+      ...recipient,
+      enhancedCode: null,
+      category: null,
+      reply: unstorable,
+    })),
   }
 }
