@@ -2,7 +2,7 @@
 
 import type { RecipientOutcome } from '@postel/db/queries/outbound'
 import { parseReply } from '@postel/mail/enhanced-status'
-import type { SmtpError } from './smtp-client.ts'
+import type { SmtpError } from './smtp-connection.ts'
 
 export type Verdict = Omit<RecipientOutcome, 'number'>
 

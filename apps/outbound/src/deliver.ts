@@ -7,7 +7,8 @@ import type { HeldIp, LoadedMessage, Outcome, RecipientOutcome } from '@postel/d
 import { retryAfterSeconds } from '@postel/mail/retry-hint'
 import { bounced, deferred, delivered, failed, type Verdict } from './classify.ts'
 import type { Route, Target } from './route.ts'
-import { fenced, SmtpClient, type SmtpError } from './smtp-client.ts'
+import { SmtpClient } from './smtp-client.ts'
+import { fenced, type SmtpError } from './smtp-connection.ts'
 
 /** A message with its signature fields, ready to go. */
 export type ReadyMessage = { message: LoadedMessage; signature: Buffer; startedAt: number }

@@ -1,11 +1,16 @@
 /** DKIM keys, decrypted and kept for a while, and the signature fields for a message. */
-import { createPrivateKey } from 'node:crypto'
+import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type { OutboundQueries } from '@postel/db/queries/outbound'
 import { type DkimKey, signDkim } from '@postel/mail/dkim'
 import type { SecretBox } from '@postel/runtime/secret-box'
 
 const keysTtlMs = 30_000
 const domainsMax = 10_000
+
+/** A key that cannot be used: another POSTEL_SECRET, or a row moved to another domain. */
+export class SigningKeyError extends Error {
+  override name = 'SigningKeyError'
+}
 
 export class Signer {
   readonly #queries: OutboundQueries
@@ -45,7 +50,15 @@ export class Signer {
       domain: row.domain,
       selector: row.selector,
       algorithm: row.algorithm as DkimKey['algorithm'],
-      privateKey: createPrivateKey(this.#box.open(row.privateKey, row.domain)),
+      privateKey: this.#open(row.privateKey, row.domain),
     }))
+  }
+
+  #open(sealed: Buffer, domain: string): KeyObject {
+    try {
+      return createPrivateKey(this.#box.open(sealed, domain))
+    } catch (cause) {
+      throw new SigningKeyError(`the DKIM key of ${domain} cannot be used`, { cause })
+    }
   }
 }

@@ -6,7 +6,7 @@ import type { OutboundEvents } from './events.ts'
 import type { Lane, Lanes } from './lanes.ts'
 import type { Reader } from './reader.ts'
 import type { Recorder } from './recorder.ts'
-import type { Signer } from './sign.ts'
+import { type Signer, SigningKeyError } from './sign.ts'
 import type { Sites } from './sites.ts'
 
 const batchMax = 200
@@ -118,12 +118,18 @@ export class TakeLoop {
   }
 
   async #sign(message: LoadedMessage, startedAt: number): Promise<void> {
-    const { signer, sites, recorder, events } = this.#options
+    const { signer, sites, recorder, reader, events } = this.#options
     try {
       sites.add({ message, signature: await signer.sign(message.raw, message.signingDomain), startedAt })
     } catch (error) {
       events.signFailed(message.messageId, error)
       sites.unreserve(message.ipId, message.domain)
+      if (!(error instanceof SigningKeyError)) {
+        // The keys could not be asked for: that is no try, and the row is found again
+        this.leave(message)
+        reader.release(message)
+        return
+      }
       recorder.add(
         outcomeOf({ message, startedAt }, undefined, () =>
           deferred('4.7.5', 'signing', 'The DKIM key of the domain cannot be used; see the log of outbound'),
