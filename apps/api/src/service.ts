@@ -19,7 +19,8 @@ const headersTimeoutMs = 10_000
 const requestTimeoutMs = 60_000
 /** Longer than load balancers keep a connection, so that they are the ones to close it. */
 const keepAliveMs = 65_000
-const drainMs = 65_000
+/** Above what a request may wait for the database; a client that stops reading its reply is cut off then. */
+const drainMs = 40_000
 
 export class ApiService implements Service {
   readonly #config: ApiConfig
