@@ -3,7 +3,8 @@
  * next one as soon as it has ended with the last. Idle sessions are kept for a moment.
  */
 import type { HeldIp, LoadedMessage, Outcome } from '@postel/db/queries/outbound'
-import { connectTo, deliver, outcomeOf, type ReadyMessage } from './deliver.ts'
+import { connectTo } from './connect.ts'
+import { deliver, outcomeOf, type ReadyMessage } from './deliver.ts'
 import type { Route } from './route.ts'
 import type { SmtpClient } from './smtp-client.ts'
 

@@ -18,6 +18,8 @@ export const domains = postel.table(
     name: text().notNull(),
     status: text().notNull().default('pending'),
     verifiedAt: instant(),
+    /** `enforced`: mail of this sender domain leaves only over TLS with a good certificate. */
+    tls: text().notNull().default('opportunistic'),
     createdAt: createdAt(),
   },
   (t) => [
@@ -25,6 +27,7 @@ export const domains = postel.table(
     uniqueIndex('domains_verified_once').on(t.name).where(sql`${t.status} = 'verified'`),
     index('domains_project_id').on(t.projectId),
     check('domains_status_valid', sql`${t.status} in ('pending', 'verified', 'failed')`),
+    check('domains_tls_valid', sql`${t.tls} in ('opportunistic', 'enforced')`),
     check('domains_name_canonical', sql`${t.name} = lower(${t.name}) and ${t.name} !~ '\\.$'`),
   ],
 )

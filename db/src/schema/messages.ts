@@ -26,6 +26,6 @@ export const messages = postel.table(
   },
   (t) => [
     index('messages_project_id_id').on(t.projectId, t.id),
-    check('messages_source_valid', sql`${t.source} in ('smtp', 'rest', 'sql')`),
+    check('messages_source_valid', sql`${t.source} in ('smtp', 'rest', 'sql', 'report')`),
   ],
 )

@@ -1,6 +1,6 @@
 /** projects: streams of mail (transactional, a campaign, a customer), each with its pool and retry policy. */
 import { sql } from 'drizzle-orm'
-import { check, index, integer, text, uuid } from 'drizzle-orm/pg-core'
+import { check, index, integer, smallint, text, uuid } from 'drizzle-orm/pg-core'
 import { createdAt, postel, uuidV7 } from './columns.ts'
 import { ipPools } from './ip-pools.ts'
 import { organizations } from './organizations.ts'
@@ -20,10 +20,22 @@ export const projects = postel.table(
     retryScheduleSeconds: integer().array(),
     /** How old a message may grow before an unfinished delivery expires. */
     expireAfterSeconds: integer().notNull().default(259200),
+    /** Of its messages where they name none: 10 high (codes), 50 normal (receipts), 90 low (newsletters). */
+    priority: smallint().notNull().default(50),
+    /** `enforced`: only over TLS with a certificate that is good for the mail exchanger. */
+    tls: text().notNull().default('opportunistic'),
+    /** Delivery reports by mail: `asked` to senders that ask for them by SMTP, `failures` also without being asked. */
+    reports: text().notNull().default('asked'),
+    /** When the sender is told that mail is late; null: never. */
+    delayNoticeAfterSeconds: integer(),
     createdAt: createdAt(),
   },
   (t) => [
     index('projects_organization_id').on(t.organizationId),
     check('projects_expire_after_positive', sql`${t.expireAfterSeconds} > 0`),
+    check('projects_priority_valid', sql`${t.priority} between 0 and 100`),
+    check('projects_tls_valid', sql`${t.tls} in ('opportunistic', 'enforced')`),
+    check('projects_reports_valid', sql`${t.reports} in ('never', 'asked', 'failures')`),
+    check('projects_delay_notice_positive', sql`${t.delayNoticeAfterSeconds} > 0`),
   ],
 )

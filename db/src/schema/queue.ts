@@ -30,7 +30,7 @@ export const queue = postel.table(
   },
   (t) => [
     primaryKey({ columns: [t.ipId, t.id], name: 'queue_pkey' }),
-    index('queue_lane').on(t.ipId, t.domain, t.id),
+    index('queue_lane').on(t.ipId, t.projectId, t.domain, t.id),
     index('queue_message_id').on(t.messageId),
   ],
 )

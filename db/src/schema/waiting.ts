@@ -19,6 +19,10 @@ export const waiting = postel.table(
     sizeBytes: integer().notNull(),
     /** messages.expires_at, so that a deferral need not look it up. */
     expiresAt: instant().notNull(),
+    /** The queue row that a person took away while it may have been in flight: not released while its sender reports it. */
+    formerId: bigint({ mode: 'bigint' }),
+    /** What a held row was, so that its release knows. */
+    heldFrom: text(),
     messageId: uuid().notNull(),
     organizationId: uuid().notNull(),
     projectId: uuid().notNull(),
@@ -29,6 +33,7 @@ export const waiting = postel.table(
   (t) => [
     index('waiting_due').on(t.notBefore, t.id).where(sql`${t.state} <> 'held'`),
     index('waiting_message_id').on(t.messageId),
+    check('waiting_held_from_valid', sql`${t.heldFrom} in ('queued', 'deferred', 'scheduled')`),
     check('waiting_state_valid', sql`${t.state} in ('deferred', 'scheduled', 'held')`),
   ],
 )
