@@ -1,5 +1,6 @@
--- encode_header: a header value as RFC 5322 allows it: ASCII as it is, anything else as RFC 2047 encoded words of at
--- most 75 characters, one a line. Control characters are refused, so a value cannot add a header.
+-- encode_header: a header value as RFC 5322 allows it: ASCII as it is, anything else as RFC 2047 encoded words, one a
+-- line. Lines stay within 76 characters where the field's name and colon take no more than `Subject: ` does. Control
+-- characters are refused, so a value cannot add a header.
 create or replace function postel.encode_header(p_value text) returns text
 language plpgsql immutable
 as $$
@@ -7,6 +8,7 @@ declare
   v_words text[] := '{}';
   v_word text := '';
   v_char text;
+  v_room integer := 39;
 begin
   if p_value ~ '[\x01-\x1f\x7f\u2028\u2029]' then
     raise exception 'a header value must not contain line breaks or control characters: %', quote_literal(left(p_value, 100))
@@ -16,9 +18,10 @@ begin
     return p_value;
   end if;
   foreach v_char in array regexp_split_to_array(p_value, '') loop
-    if octet_length(convert_to(v_word || v_char, 'UTF8')) > 45 then
+    if octet_length(convert_to(v_word || v_char, 'UTF8')) > v_room then
       v_words := v_words || v_word;
       v_word := '';
+      v_room := 45;
     end if;
     v_word := v_word || v_char;
   end loop;

@@ -10,7 +10,9 @@ grant execute on all functions in schema postel to postel_app;
 grant execute on function postel.uuid_v7_floor to postel_operator, postel_readonly;
 grant execute on function
   postel.send(text, text[], text, text, text, text, text, timestamptz),
+  postel.send_with(text, text[], text, text, jsonb),
   postel.submit_raw(text, text[], bytea, text),
+  postel.submit_raw_with(text, text[], bytea, jsonb),
   postel.explain(uuid),
   postel.retry(uuid)
   to postel_operator;

@@ -6,7 +6,8 @@
 -- p_messages: a JSON array; of each element
 --   org, prj (uuid), src (smtp | rest | sql), efrom (envelope sender), sdom (signing domain or null), mid, hfrom, subj,
 --   size (bytes before encoding), off and len (its slice of p_bodies, off from 1), enc (see message_bodies.encoding),
---   det (details or null), prio, send_at (or null), rcpt and rdom (addresses and their domains, position by position)
+--   det (details or null), prio (0 to 100; null: its project's), exp (seconds that it is worth sending; never longer
+--   than its project allows), send_at (or null), rcpt and rdom (addresses and their domains, position by position)
 -- p_bodies: all bodies one after the other, so that they travel as one binary parameter.
 -- Returns the ids in the order given, the IPs that have new work, and when scheduled mail becomes due.
 create or replace function postel.submit_batch(
@@ -27,18 +28,19 @@ begin
     from rows from (
       json_to_recordset(p_messages) as (
         org uuid, prj uuid, src text, efrom text, sdom text, mid text, hfrom text, subj text,
-        size integer, off integer, len integer, enc smallint, det jsonb, prio smallint, send_at timestamptz,
-        rcpt text[], rdom text[]
+        size integer, off integer, len integer, enc smallint, det jsonb, prio smallint, exp integer,
+        send_at timestamptz, rcpt text[], rdom text[]
       )
     ) with ordinality as t (
-      org, prj, src, efrom, sdom, mid, hfrom, subj, size, off, len, enc, det, prio, send_at, rcpt, rdom, position
+      org, prj, src, efrom, sdom, mid, hfrom, subj, size, off, len, enc, det, prio, exp, send_at, rcpt, rdom, position
     )
   ),
-  -- Which project's pool, until when, and which IPs: once per message
+  -- Which project's pool, until when, how urgent, and which IPs: once per message
   planned as materialized (
     select
-      i.*, u.ips, u.bounds, u.total, u.reason,
-      greatest(coalesce(i.send_at, p_now), p_now) + make_interval(secs => p.expire_after_seconds) as expires_at
+      i.*, coalesce(i.prio, p.priority) as priority, u.ips, u.bounds, u.total, u.reason,
+      greatest(coalesce(i.send_at, p_now), p_now)
+        + make_interval(secs => least(i.exp, p.expire_after_seconds)) as expires_at
     from input i
     join postel.projects p on p.id = i.prj and p.organization_id = i.org
     left join postel.usable_ips(array(select distinct input.prj from input), p_now) as u on u.project_id = i.prj
@@ -60,7 +62,7 @@ begin
   ),
   recipients as materialized (
     select
-      l.id, l.org, l.prj, l.prio, l.send_at, l.size, l.expires_at, l.reason,
+      l.id, l.org, l.prj, l.priority as prio, l.send_at, l.size, l.expires_at, l.reason,
       r.address, r.domain, r.number::smallint as number,
       -- a draw that falls the same for all recipients of one domain
       l.ips[1 + width_bucket(

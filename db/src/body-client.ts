@@ -4,6 +4,7 @@
  */
 import pg from 'pg'
 import { BinaryConnection, binaryTypes } from './binary-connection.ts'
+import { isReadOnly } from './errors.ts'
 
 /** A statement by name, so that it is planned once per connection. */
 export type Statement = { name: string; text: string }
@@ -20,11 +21,21 @@ export type BodyClientOptions = {
 
 const connectTimeoutMs = 10_000
 
+/** The link is silent: nothing came back in time. */
+export class NoAnswerError extends Error {
+  override name = 'NoAnswerError'
+  constructor() {
+    super('the database does not answer')
+  }
+}
+
 /** Connects with the first statement and again after a fault. Statements run one after the other. */
 export class BodyClient {
   readonly #options: BodyClientOptions
   #client: Promise<pg.Client> | undefined
   #tail: Promise<void> = Promise.resolve()
+  /** When the link was last found silent. */
+  #silentAt = Number.NEGATIVE_INFINITY
   #stopped = false
 
   constructor(options: BodyClientOptions) {
@@ -32,8 +43,8 @@ export class BodyClient {
   }
 
   /**
-   * Runs a statement; rejects with the server's error, or when it did not answer in time. After a fault of the link its
-   * outcome is unknown and the connection is replaced.
+   * Runs a statement; rejects with the server's error, or with NoAnswerError when it did not answer in time, and with it
+   * what waited behind it. After a fault of the link its outcome is unknown and the connection is replaced.
    */
   query<Row extends pg.QueryResultRow>(
     statement: Statement,
@@ -41,7 +52,11 @@ export class BodyClient {
     options: { binary?: boolean } = {},
   ): Promise<Row[]> {
     // One after the other, so that the deadline of a statement begins when it is sent
-    const result = this.#tail.then(() => this.#query<Row>(statement, values, options))
+    const queuedAt = performance.now()
+    const result = this.#tail.then(() => {
+      if (this.#silentAt > queuedAt) throw new NoAnswerError()
+      return this.#query<Row>(statement, values, options)
+    })
     this.#tail = result.then(
       () => {},
       () => {},
@@ -64,30 +79,33 @@ export class BodyClient {
       if (this.#client === connecting) this.#client = undefined
       throw error
     }
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error('the database does not answer')),
-        this.#options.statementTimeoutMs + 5_000,
-      )
-    })
     try {
-      const result = await Promise.race([
+      const result = await this.#within(
+        this.#options.statementTimeoutMs + 5_000,
         client.query<Row>({
           ...statement,
           values,
           ...(options.binary && { binary: true }),
         } as pg.QueryConfig),
-        deadline,
-      ])
+      )
       return result.rows
     } catch (error) {
-      // An error reported by the server leaves the connection usable, everything else does not.
-      if (!(error instanceof pg.DatabaseError) || error.severity === 'FATAL') this.#drop(client)
+      // An error reported by the server leaves the connection usable, unless another server is to be asked now.
+      if (!(error instanceof pg.DatabaseError) || error.severity === 'FATAL' || isReadOnly(error))
+        this.#drop(client)
       throw error
-    } finally {
-      clearTimeout(timer)
     }
+  }
+
+  async #within<T>(ms: number, work: Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#silentAt = performance.now()
+        reject(new NoAnswerError())
+      }, ms)
+    })
+    return Promise.race([work, deadline]).finally(() => clearTimeout(timer))
   }
 
   async stop(): Promise<void> {
@@ -100,7 +118,6 @@ export class BodyClient {
     const client = new pg.Client({
       connectionString: this.#options.url,
       application_name: this.#options.name,
-      connectionTimeoutMillis: connectTimeoutMs,
       statement_timeout: this.#options.statementTimeoutMs,
       lock_timeout: 10_000,
       keepAlive: true,
@@ -110,15 +127,19 @@ export class BodyClient {
     client.on('error', () => this.#drop(client))
     client.on('end', () => this.#drop(client))
     try {
-      await client.connect()
-      for (const [name, value] of Object.entries(this.#options.settings ?? {}))
-        await client.query('select set_config($1, $2, false)', [name, value])
+      await this.#within(connectTimeoutMs, this.#open(client))
     } catch (error) {
       this.#destroy(client)
       throw error
     }
     this.#current = client
     return client
+  }
+
+  async #open(client: pg.Client): Promise<void> {
+    await client.connect()
+    for (const [name, value] of Object.entries(this.#options.settings ?? {}))
+      await client.query('select set_config($1, $2, false)', [name, value])
   }
 
   #current: pg.Client | undefined

@@ -22,6 +22,11 @@ export function databaseFault(error: unknown): DatabaseFault {
   return 'unavailable'
 }
 
+/** Whether the server takes no writes: it is a standby now, and new connections may reach its successor. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === '25006'
+}
+
 /** The SQLSTATE of an error from Postgres itself; undefined for anything else (network, driver). */
 export function sqlState(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined

@@ -129,9 +129,15 @@ describe('send', () => {
     ['what looks encoded', '=?UTF-8?B?YQ==?= literally'],
     ['nothing', ''],
   ])('a subject of %s reads as it was written', async (_, subject) => {
-    const { mail } = await stored(await send({ subject }))
+    const id = await send({ subject })
+    const { mail, raw } = await stored(id)
     // What is ASCII is not encoded, so a text that looks encoded is decoded by readers: nobody writes one
-    expect(mail.subject ?? '').toBe(subject.startsWith('=?') ? 'a literally' : subject)
+    const expected = subject.startsWith('=?') ? 'a literally' : subject
+    expect(mail.subject ?? '').toBe(expected)
+    const [row] = await sql<{ subject: string }[]>`select subject from postel.messages where id = ${id}`
+    expect(row!.subject).toBe([...expected].slice(0, 998).join(''))
+    for (const line of raw.split('\r\n'))
+      if (line.includes('=?UTF-8?B?')) expect(line.length).toBeLessThan(77)
   })
 
   test.each([
@@ -183,6 +189,61 @@ describe('send', () => {
     expect(await projectOf(await send({ project: 'other' }))).toBe(other!.id)
     expect(await projectOf(await send({ project: other!.id, pool: tenant.poolName }))).toBe(other!.id)
     await expect(send({ pool: 'elsewhere' })).rejects.toThrow("the project does not use pool 'elsewhere'")
+  })
+
+  const urgencyOf = async (id: string) => {
+    const [row] = await sql<{ priority: number; seconds: number }[]>`
+      select q.priority::int, extract(epoch from m.expires_at - m.created_at)::int as seconds
+      from postel.messages m join postel.queue q on q.message_id = m.id where m.id = ${id}`
+    return [row!.priority, row!.seconds]
+  }
+  const sendWith = async (options: object | null) => {
+    const [row] = await sql<{ id: string }[]>`
+      select postel.send_with(
+        ${sender}, array['bob@dest.test'], 'code', '1234', ${JSON.stringify(options)}::text::jsonb
+      ) as id`
+    return row!.id
+  }
+
+  test.each<[object, number[]]>([
+    [{}, [50, 259_200]],
+    [{ priority: 'high', expires_in: 600 }, [10, 600]],
+    [{ priority: 'Low', expires_in: '10m' }, [90, 600]],
+    [{ priority: 'normal', expires_in: '2 hours', html: '<b>1234</b>' }, [50, 7_200]],
+    [{ expires_in: '10 days', priority: null }, [50, 259_200]],
+  ])('send_with takes priority and expiry: %j', async (options, expected) => {
+    expect(await urgencyOf(await sendWith(options))).toEqual(expected)
+  })
+
+  test('send_with has the options of send', async () => {
+    const sendAt = new Date(Date.now() + 3_600_000)
+    const id = await sendWith({
+      project: tenant.projectName,
+      pool: tenant.poolName,
+      send_at: sendAt,
+      html: '<b>x',
+    })
+    expect((await stored(id)).mail.html).toContain('<b>x')
+    const [row] = await sql`select not_before from postel.waiting where message_id = ${id}`
+    expect(row).toEqual({ not_before: sendAt })
+  })
+
+  test.each<[object | null, RegExp]>([
+    [{ priority: 'urgent' }, /a priority is high, normal or low, not 'urgent'/],
+    [{ priority: 10 }, /a priority is high, normal or low, not '10'/],
+    [{ expires_in: 0 }, /one second to 30 days, not in '0'/],
+    [{ expires_in: '-5 m' }, /one second to 30 days/],
+    [{ expires_in: '31d' }, /one second to 30 days/],
+    [{ expires_in: 'soon' }, /invalid input syntax for type interval/],
+    [{ pool: 'elsewhere' }, /the project does not use pool 'elsewhere'/],
+    [{ send_at: 'soon' }, /invalid input syntax for type timestamp/],
+    [{ prority: 'high' }, /unknown option 'prority'/],
+    [[], /options must be a JSON object/],
+    [null, /options must be a JSON object/],
+  ])('send_with refuses %j, and stores nothing', async (options, problem) => {
+    const [before] = await sql`select count(*) from postel.messages`
+    await expect(sendWith(options)).rejects.toThrow(problem)
+    expect((await sql`select count(*) from postel.messages`)[0]).toEqual(before)
   })
 
   test('a subdomain of a verified domain may send, signed by the longest that matches', async () => {
@@ -306,7 +367,65 @@ describe('submit_raw', () => {
   test('a From with a name in another script is shown', async () => {
     const id = await submit(`From: =?UTF-8?Q?=C3=85sa?= <${sender}>\r\n\r\nx`)
     const [row] = await sql`select header_from from postel.messages where id = ${id}`
-    expect(row).toEqual({ header_from: `=?UTF-8?Q?=C3=85sa?= <${sender}>` })
+    expect(row).toEqual({ header_from: `Åsa <${sender}>` })
+  })
+
+  test.each([
+    ['a long name in another script', `${'Åsa Ångström '.repeat(8)}<SENDER>`],
+    ['a short one', 'Åsa <SENDER>'],
+  ])('no line of From is longer than 76 characters: %s', async (_, from) => {
+    const [row] = await sql<{ id: string }[]>`
+      select postel.send(${from.replace('SENDER', sender)}, array['bob@dest.test'], 's', 't') as id`
+    const { raw, mail } = await stored(row!.id)
+    for (const line of raw.split('\r\n')) expect(line.length).toBeLessThan(77)
+    expect(mail.from!.text).toContain('Åsa')
+  })
+
+  test.each([
+    ['encoded words', '=?utf-8?Q?Gr=C3=BC=C3=9Fe?= =?UTF-8?B?IPCfmIA=?=', 'Grüße 😀'],
+    ['a character split between two', '=?utf-8?q?=C3?=\r\n =?utf-8?q?=A9_x?= y', 'é x y'],
+    ['words among text', 'a =?utf-8*en?q?b=5F?= c =? d', 'a b_ c =? d'],
+    ['raw UTF-8', 'Grüße 😀', 'Grüße 😀'],
+    ['raw Latin-1', Buffer.from('caf\xe9', 'latin1'), 'café'],
+    ['another charset', '=?iso-8859-1?q?=E9?=', '=?iso-8859-1?q?=E9?='],
+    ['broken base64', '=?utf-8?b?*?= x', '=?utf-8?b?*?= x'],
+    ['octets that are not UTF-8', '=?utf-8?q?=ff?=', '=?utf-8?q?=ff?='],
+    ['NUL', '=?utf-8?q?a=00b?=', '=?utf-8?q?a=00b?='],
+    ['a line break', '=?utf-8?q?a=0D=0Ab?=', 'a b'],
+    ['an empty word', '=?utf-8?q??=x', 'x'],
+    ['nothing', '', ''],
+    ['more than fits', 'x '.repeat(450), `${'x '.repeat(450).trim()}`],
+  ])('the subject is kept as people read it: %s', async (_, subject, expected) => {
+    const id = await submit(
+      Buffer.concat([
+        Buffer.from(`From: ${sender}\r\nSubject: `),
+        Buffer.from(subject as string),
+        Buffer.from('\r\n\r\nx'),
+      ]),
+    )
+    const [row] = await sql`select subject from postel.messages where id = ${id}`
+    expect(row).toEqual({ subject: expected })
+  })
+
+  test.each([
+    ['ASCII', 'x\r\n\r\nx', null],
+    ['8-bit content', 'x\r\n\r\nü', { eight_bit: true }],
+    ['8-bit headers', 'ü\r\n\r\nx', { smtp_utf8: true }],
+  ])('what a remote must support is known: %s', async (_, rest, details) => {
+    const id = await submit(`From: ${sender}\r\nSubject: ${rest}`)
+    const [row] = await sql`select details from postel.messages where id = ${id}`
+    expect(row).toEqual({ details })
+  })
+
+  test('options are those of send_with, but for html', async () => {
+    const submitWith = (options: object) => sql<{ id: string }[]>`
+      select postel.submit_raw_with(
+        ${sender}, array['bob@dest.test'], ${Buffer.from(message())}, ${JSON.stringify(options)}::text::jsonb
+      ) as id`
+    const [row] = await submitWith({ priority: 'high', expires_in: '10m', pool: tenant.poolName })
+    const [queued] = await sql`select priority from postel.queue where message_id = ${row!.id}`
+    expect(queued).toEqual({ priority: 10 })
+    await expect(submitWith({ html: 'x' })).rejects.toThrow("unknown option 'html'")
   })
 
   test.each<[string, string | Buffer, RegExp]>([

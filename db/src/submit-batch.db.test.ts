@@ -198,6 +198,73 @@ describe('what cannot leave yet waits', () => {
   })
 })
 
+describe('priority and expiry', () => {
+  const stored = async (id: string) => {
+    const [row] = await sql<{ priority: number; seconds: number; same: boolean }[]>`
+      select q.priority::int, extract(epoch from m.expires_at - m.created_at)::int as seconds,
+        q.expires_at = m.expires_at as same
+      from postel.messages m
+      join (
+        select message_id, priority, expires_at from postel.queue
+        union all
+        select message_id, priority, expires_at from postel.waiting
+      ) as q on q.message_id = m.id
+      where m.id = ${id}`
+    return [row!.priority, row!.seconds, row!.same]
+  }
+
+  test("are the project's where a message has none, and its own beside others in the batch", async () => {
+    const tenant = await makeTenant(sql, { expireAfterSeconds: 3_600 })
+    await sql`update postel.projects set priority = 90 where id = ${tenant.projectId}`
+    const { messageIds } = await submitBatch(sql, tenant, [
+      {},
+      { priority: 10, expiresInSeconds: 600 },
+      { expiresInSeconds: 3_601 },
+    ])
+    expect(await Promise.all(messageIds.map(stored))).toEqual([
+      [90, 3_600, true],
+      [10, 600, true],
+      [90, 3_600, true],
+    ])
+  })
+
+  test('count from the time for which a message is scheduled', async () => {
+    const tenant = await makeTenant(sql)
+    const now = new Date()
+    const sendAt = new Date(now.getTime() + 7_200_000)
+    const { messageIds } = await submitBatch(
+      sql,
+      tenant,
+      [{ sendAt, expiresInSeconds: 600, priority: 10 }],
+      now,
+    )
+    expect(await stored(messageIds[0]!)).toEqual([10, 7_800, true])
+  })
+
+  test('keys that an older process does not send are as null', async () => {
+    const tenant = await makeTenant(sql)
+    const element = {
+      org: tenant.organizationId,
+      prj: tenant.projectId,
+      src: 'smtp',
+      efrom: '',
+      mid: '<1@x.test>',
+      hfrom: '',
+      subj: '',
+      size: 1,
+      off: 1,
+      len: 1,
+      enc: 0,
+      rcpt: ['a@dest.test'],
+      rdom: ['dest.test'],
+    }
+    const [row] = await sql<{ id: string }[]>`
+      select b.message_ids[1] as id
+      from postel.submit_batch(${JSON.stringify([element])}::text::json, ${Buffer.from('x')}) as b`
+    expect(await stored(row!.id)).toEqual([50, 259_200, true])
+  })
+})
+
 describe('the source IP', () => {
   const many = Array.from({ length: 200 }, () => ({}))
 

@@ -74,7 +74,7 @@ describe('a body comes back as it went in', () => {
     try {
       const queued = await queueRow(sql, id)
       const [loaded] = await queries.load([
-        { ...queued, domain: 'dest.test', priority: 50, sizeBytes: raw.length, messageId: id },
+        { ...queued, projectId: '', domain: 'dest.test', priority: 50, sizeBytes: raw.length, messageId: id },
       ])
       expect(raw.equals(loaded!.raw)).toBe(true)
     } finally {

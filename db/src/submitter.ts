@@ -4,7 +4,7 @@
  * A promise resolves only after COMMIT with synchronous_commit=on.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
-import { BodyClient } from './body-client.ts'
+import { BodyClient, NoAnswerError } from './body-client.ts'
 import { databaseFault } from './errors.ts'
 
 /** A message ready to be stored: checked, normalised, its sender allowed. */
@@ -21,8 +21,10 @@ export type Submission = {
   subject: string
   /** Anything to give back later: to, cc, bcc, reply_to, tags. */
   details?: unknown
-  /** Rows of one priority and domain share a lane; 50 is the default. */
+  /** 0 to 100, lower leaves first; its project's where it has none of its own. */
   priority?: number
+  /** How long after it is accepted (or after sendAt) it is worth sending; its project's limit holds as well. */
+  expiresInSeconds?: number
   /** Not before this moment. */
   sendAt?: Date
   recipients: readonly { address: string; domain: string }[]
@@ -47,12 +49,14 @@ export type SubmitterOptions = {
   onStored: (ipIds: number[], due: Date[]) => void
   /** Connections that write at once. Default 2: more only makes the batches smaller. */
   writers?: number
-  /** Default 30,000 ms: a statement that takes longer is cancelled. */
+  /** Default 20,000 ms: a statement that takes longer is cancelled. */
   statementTimeoutMs?: number
 }
 
 export type OnceOutcome = { outcome: 'stored' | 'repeated'; ids: string[] } | { outcome: 'conflict' }
 
+/** With what the client adds for the answer, whoever submits knows within 30 s. */
+const defaultStatementTimeoutMs = 20_000
 const batchMessagesMax = 200
 const batchBytesMax = 8 * 1024 * 1024
 /** A further writer starts only on a batch of this size: a statement costs as much as ten messages in it. */
@@ -105,7 +109,7 @@ export class Submitter {
       new BodyClient({
         url: options.url,
         name: `${options.name}-${role}`,
-        statementTimeoutMs: options.statementTimeoutMs ?? 30_000,
+        statementTimeoutMs: options.statementTimeoutMs ?? defaultStatementTimeoutMs,
         settings: { synchronous_commit: 'on' },
       })
     this.#writers = Array.from({ length: options.writers ?? 2 }, () => client('writer'))
@@ -165,8 +169,7 @@ export class Submitter {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#patience)
-    for (const pending of this.#pending.splice(0))
-      pending.reject(new SubmitError('unavailable', 'the server is stopping'))
+    this.#refusePending(new SubmitError('unavailable', 'the server is stopping'))
     await Promise.all(this.#inFlight)
     await Promise.all([...this.#writers, this.#once].map((client) => client.stop()))
   }
@@ -238,7 +241,14 @@ export class Submitter {
       }
       const failure = asSubmitError(error)
       for (const pending of batch) pending.reject(failure)
+      // Those who wait would only wait for the same silence
+      if (error instanceof NoAnswerError) this.#refusePending(failure)
     }
+  }
+
+  #refusePending(error: SubmitError): void {
+    for (const pending of this.#pending.splice(0)) pending.reject(error)
+    this.#pendingBytes = 0
   }
 
   #report(row: StoredRow): void {
@@ -264,7 +274,8 @@ function encode(submission: Submission): { json: string; body: Buffer } {
     len: body.length,
     enc: body === raw ? 0 : 1,
     det: submission.details ?? null,
-    prio: submission.priority ?? 50,
+    prio: submission.priority ?? null,
+    exp: submission.expiresInSeconds ?? null,
     send_at: submission.sendAt ?? null,
     rcpt: submission.recipients.map((recipient) => recipient.address),
     rdom: submission.recipients.map((recipient) => recipient.domain),

@@ -4,6 +4,7 @@
  * once in a hundred restarts of Postgres under load).
  */
 import type postgres from 'postgres'
+import { isReadOnly } from './errors.ts'
 
 type Statement = Promise<unknown> & {
   /** Sends it; postgres.js calls it when somebody waits for the result. */
@@ -11,14 +12,25 @@ type Statement = Promise<unknown> & {
   reject(error: Error): void
 }
 
+/** How long a pool is given before it is replaced because its server takes no writes. */
+const replaceEveryMs = 1_000
+
 /**
  * The pool that `open` gives, with a deadline for each statement: one that has no answer in time is rejected, and the
- * pool is replaced by a new one, because it has a connection that answers no more. Statements of `begin` and `reserve`
- * have no deadline.
+ * pool is replaced by a new one, because it has a connection that answers no more. It is replaced as well when its server
+ * has become a standby: its connections would stay there. Statements of `begin` and `reserve` have no deadline.
  */
 export function watchedPool(open: () => postgres.Sql, deadlineMs: number): postgres.Sql {
   let pool = open()
+  let openedAt = performance.now()
   let ended = false
+
+  const replace = (from: postgres.Sql, timeout: number) => {
+    if (pool !== from || ended) return
+    pool = open()
+    openedAt = performance.now()
+    void from.end({ timeout }).catch(() => {})
+  }
 
   const watch = <Result>(from: postgres.Sql, result: Result): Result => {
     const statement = result as unknown as Statement
@@ -29,12 +41,16 @@ export function watchedPool(open: () => postgres.Sql, deadlineMs: number): postg
       if (!timer) {
         timer = setTimeout(() => {
           statement.reject(new Error('the database does not answer'))
-          if (pool !== from || ended) return
-          pool = open()
-          void from.end({ timeout: 0 }).catch(() => {})
+          replace(from, 0)
         }, deadlineMs)
-        const settled = () => clearTimeout(timer)
-        Promise.prototype.then.call(statement, settled, settled)
+        Promise.prototype.then.call(
+          statement,
+          () => clearTimeout(timer),
+          (error) => {
+            clearTimeout(timer)
+            if (isReadOnly(error) && performance.now() - openedAt > replaceEveryMs) replace(from, 5)
+          },
+        )
       }
       return handle.call(statement)
     }

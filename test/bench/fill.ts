@@ -8,17 +8,35 @@ import type { Postel } from './system.ts'
 const window = 2000
 const bodyBytes = 4096
 
+export type Filling = {
+  /** The recipient domain of the message of that number. */
+  domainOf: (index: number) => string
+  /** The name of its project. */
+  project: string
+  /** Into `waiting` instead. */
+  sendAt?: Date
+}
+
 /**
  * Queues `count` messages of 4 KiB the way inbound stores them, and then lets Postgres vacuum and analyze. As at a
  * real sender most go to one domain: seven in ten, the others to thirty more; none to the load's.
  */
 export async function fillQueue(postel: Postel, count: number): Promise<void> {
+  await store(postel, count, {
+    domainOf: (index) => (index % 10 < 7 ? 'bulk.test' : `r${index % 30}.test`),
+    project: 'default',
+  })
+  await postel.sql`vacuum analyze`
+}
+
+/** Stores `count` messages of 4 KiB the way inbound does. */
+export async function store(postel: Postel, count: number, filling: Filling): Promise<void> {
   const [project] = await postel.sql<{ id: string; organizationId: string }[]>`
-    select id, organization_id as "organizationId" from postel.projects`
+    select id, organization_id as "organizationId" from postel.projects where name = ${filling.project}`
   const submitter = new Submitter({ url: postel.url, name: 'postel-bench', onStored: () => {} })
   const raw = composeMessage()
   const submission = (index: number): Submission => {
-    const domain = index % 10 < 7 ? 'bulk.test' : `r${index % 30}.test`
+    const domain = filling.domainOf(index)
     return {
       organizationId: project!.organizationId,
       projectId: project!.id,
@@ -30,6 +48,7 @@ export async function fillQueue(postel: Postel, count: number): Promise<void> {
       subject: 'Backlog',
       recipients: [{ address: `b${index}@${domain}`, domain }],
       raw,
+      ...(filling.sendAt && { sendAt: filling.sendAt }),
     }
   }
   let next = 0
@@ -41,7 +60,6 @@ export async function fillQueue(postel: Postel, count: number): Promise<void> {
   } finally {
     await submitter.stop()
   }
-  await postel.sql`vacuum analyze`
 }
 
 /** Puts `count` deferred rows into `waiting`, due from tomorrow on. */

@@ -3,8 +3,10 @@ import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
 import { Cleanup } from './cleanup.ts'
 import * as drain from './drain.ts'
 import * as e2e from './e2e.ts'
+import * as fairness from './fairness.ts'
 import { type Flags, UsageError } from './flags.ts'
 import * as latency from './latency.ts'
+import * as snapshot from './snapshot.ts'
 import { CannotRunError } from './tools.ts'
 
 /** What each benchmark's module exports. */
@@ -15,7 +17,7 @@ type Benchmark = {
   run(flags: Flags, cleanup: Cleanup): Promise<boolean>
 }
 
-const benchmarks: Record<string, Benchmark> = { e2e, latency, drain }
+const benchmarks: Record<string, Benchmark> = { e2e, latency, drain, fairness, snapshot }
 const cleanup = new Cleanup()
 let interrupted = false
 

@@ -207,7 +207,7 @@ async function walPosition(postel: Postel): Promise<bigint> {
 }
 
 /** A session of its own, because those of connect() end what idles in a transaction. */
-async function holdSnapshot(cleanup: Cleanup, url: string): Promise<() => Promise<void>> {
+export async function holdSnapshot(cleanup: Cleanup, url: string): Promise<() => Promise<void>> {
   const holder = postgres(url, { max: 1, onnotice: () => {} })
   const release = cleanup.defer(() => holder.end({ timeout: 0 }))
   await holder.unsafe('begin isolation level repeatable read; select count(*) from postel.queue')

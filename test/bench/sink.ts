@@ -22,11 +22,16 @@ export type Sink = {
 
 const pollMs = 4
 
-/** Starts `smtp-sink -c` on a free port of 127.0.0.1, its counter in `directory`. */
-export async function startSink(cleanup: Cleanup, directory: string, name = 'sink'): Promise<Sink> {
-  const port = await freePort()
+/** Starts `smtp-sink -c` at that place, else on a free port of 127.0.0.1; its counter is in `directory`. */
+export async function startSink(
+  cleanup: Cleanup,
+  directory: string,
+  name = 'sink',
+  place?: { host: string; port: number },
+): Promise<Sink> {
+  const { host, port } = place ?? { host: '127.0.0.1', port: await freePort() }
   const logFile = join(directory, `${name}.count`)
-  const args = [...unprivileged(), '-c', `127.0.0.1:${port}`, '1000']
+  const args = [...unprivileged(), '-c', `${host}:${port}`, '1000']
   const child = startChild(cleanup, { name: 'smtp-sink', command: findTool('smtp-sink'), args, logFile })
   // The counter goes to a file: a pipe would wake this process, which shares the machine, for each message.
   const file = openSync(logFile, 'r')
@@ -37,7 +42,7 @@ export async function startSink(cleanup: Cleanup, directory: string, name = 'sin
     const length = readSync(file, buffer, 0, buffer.length, Math.max(0, size - buffer.length))
     return Number(/.*mesg=(\d+)\r/s.exec(buffer.toString('latin1', 0, length))?.[1] ?? 0)
   }
-  while (!(await accepts(port))) {
+  while (!(await accepts(port, host))) {
     if (child.ended) throw new Error(`smtp-sink has ended: ${child.logTail()}`)
     await sleep(10)
   }
@@ -64,10 +69,10 @@ export async function startSink(cleanup: Cleanup, directory: string, name = 'sin
   }
 }
 
-/** True when something listens on that port of 127.0.0.1. */
-export function accepts(port: number): Promise<boolean> {
+/** True when something listens there. */
+export function accepts(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createConnection({ port, host: '127.0.0.1' })
+    const socket = createConnection({ port, host })
     socket.once('connect', () => resolve(true))
     socket.once('error', () => resolve(false))
     socket.once('close', () => socket.destroy())

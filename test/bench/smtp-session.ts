@@ -5,14 +5,18 @@ import { recipient, sender } from './load.ts'
 
 export type SmtpSession = {
   /** Sends a message (CRLF line ends, no line that is a dot); the two moments of performance.now() around its last octets. */
-  send(message: string): Promise<{ sentAt: number; repliedAt: number }>
+  send(message: string, to?: string): Promise<{ sentAt: number; repliedAt: number }>
 }
 
 const replyTimeoutMs = 60_000
 
-/** Connects to 127.0.0.1:`port` and says EHLO; the cleanup closes the connection. */
-export async function openSession(cleanup: Cleanup, port: number): Promise<SmtpSession> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+/** Connects to 127.0.0.1:`port`, from that address, and says EHLO; the cleanup closes the connection. */
+export async function openSession(
+  cleanup: Cleanup,
+  port: number,
+  localAddress = '127.0.0.1',
+): Promise<SmtpSession> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress, noDelay: true })
   cleanup.defer(() => {
     socket.destroy()
   })
@@ -24,9 +28,9 @@ export async function openSession(cleanup: Cleanup, port: number): Promise<SmtpS
   expect(await replies.next(), 220)
   await ask('EHLO client.test', 250)
   return {
-    send: async (message) => {
+    send: async (message, to = recipient) => {
       await ask(`MAIL FROM:<${sender}>`, 250)
-      await ask(`RCPT TO:<${recipient}>`, 250)
+      await ask(`RCPT TO:<${to}>`, 250)
       await ask('DATA', 354)
       const sentAt = performance.now()
       socket.write(`${message}\r\n.\r\n`)

@@ -43,6 +43,8 @@ export type PostelOptions = {
   directory: string
   sinkPort: number
   dkim: Dkim
+  /** For all apps, over what they are given otherwise. */
+  environment?: Record<string, string>
 }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -88,6 +90,7 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
     OUTBOUND_ADDRESSES: '127.0.0.1',
     NODE_NAME: 'bench',
     LOG_LEVEL: 'warn',
+    ...options.environment,
   }
   const children = new Map<App, Child>()
   const pidOf = (app: App) => {

@@ -1,38 +1,18 @@
 // What arrives carries an RSA and an Ed25519 signature that an independent verifier accepts, and that no added header survives.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { dkimVerify } from 'mailauth/lib/dkim/verify.js'
+import { dkimResults } from '../support/dkim-verifier.ts'
 import { message } from '../support/postel.ts'
 import { type System, startSystem } from '../support/system.ts'
 
 let system: System
-let records: Map<string, string>
 
 beforeAll(async () => {
   system = await startSystem({ dkim: ['rsa-sha256', 'ed25519-sha256'] })
-  const keys = await system.postel.sql`
-    select d.name, k.selector, k.algorithm, k.public_key from postel.dkim_keys k
-    join postel.domains d on d.id = k.domain_id`
-  records = new Map(
-    keys.map(({ name, selector, algorithm, public_key }) => [
-      `${selector}._domainkey.${name}`,
-      `v=DKIM1; k=${algorithm.split('-')[0]}; p=${public_key}`,
-    ]),
-  )
 })
 
 afterAll(() => system.stop())
 
-async function resolver(name: string, type: string): Promise<string[][]> {
-  const record = type === 'TXT' ? records.get(name) : undefined
-  if (!record) throw Object.assign(new Error(`no ${type} ${name}`), { code: 'ENOTFOUND' })
-  return [[record]]
-}
-
-/** `rsa-sha256 pass`, in order. */
-async function verify(raw: string): Promise<string[]> {
-  const { results } = await dkimVerify(Buffer.from(raw, 'latin1'), { resolver })
-  return results.map(({ algo, status }) => `${algo} ${status.result}`).sort()
-}
+const verify = (raw: string) => dkimResults(system.postel.sql, raw)
 
 async function arrived(data: string, from = 'sender@example.test'): Promise<string> {
   const { postel, mx } = system
@@ -41,6 +21,7 @@ async function arrived(data: string, from = 'sender@example.test'): Promise<stri
 }
 
 const passes = ['ed25519-sha256 pass', 'rsa-sha256 pass']
+const fails = ['ed25519-sha256 fail', 'rsa-sha256 fail']
 
 test.each([
   ['plain text', message('Hello\r\n', 'To: reader@dest.test')],
@@ -53,6 +34,17 @@ test.each([
   ],
   ['spaces everywhere', message('a  b \t\r\n \r\n', 'Reply-To:    <a@example.test>  ')],
   ['100 KB', message(`${'0123456789'.repeat(7)}\r\n`.repeat(1_500))],
+  ['lines of 998 octets', message(`${'.'.repeat(998)}\r\n`.repeat(50), `X-A: ${'a'.repeat(993)}`)],
+  ['raw octets', message('\x01\x7f\x80\xff\t\r\n\xe9')],
+  ['empty headers', message('x\r\n', 'To:', 'Cc: ', 'Reply-To:\r\n ')],
+  [
+    'one-click unsubscription',
+    message(
+      'x\r\n',
+      'List-Unsubscribe: <https://example.test/u?t=1>,\r\n <mailto:u@example.test>',
+      'List-Unsubscribe-Post: List-Unsubscribe=One-Click',
+    ),
+  ],
 ])('%s', async (_name, data) => {
   expect(await verify(await arrived(data))).toEqual(passes)
 })
@@ -63,17 +55,37 @@ test('a subdomain is signed by the domain it belongs to', async () => {
   expect(raw).toMatch(/^DKIM-Signature:.* d=example\.test;/)
 })
 
-test.each([
+const oversigned = [
   'From: evil@x.test',
   'Subject: other',
   'To: victim@x.test',
   'Date: now',
+  'Message-ID: <other@x.test>',
   'Reply-To: evil@x.test',
   'Cc: x@x.test',
-])('another "%s" breaks both signatures', async (header) => {
+  'List-Unsubscribe: <https://x.test>',
+  'List-Unsubscribe-Post: List-Unsubscribe=One-Click',
+]
+
+test.each(oversigned)('another "%s" breaks both signatures, wherever it stands', async (header) => {
   const raw = await arrived(message('Hello\r\n', 'To: reader@dest.test'))
-  const signatures = raw.indexOf('\r\nReceived:') + 2
-  const changed = `${raw.slice(0, signatures)}${header}\r\n${raw.slice(signatures)}`
+  const top = raw.indexOf('\r\nReceived:') + 2
+  const bottom = raw.indexOf('\r\n\r\n') + 2
+  const added = [0, top, bottom].map((at) => `${raw.slice(0, at)}${header}\r\n${raw.slice(at)}`)
   expect(await verify(raw)).toEqual(passes)
-  expect(await verify(changed)).toEqual(['ed25519-sha256 fail', 'rsa-sha256 fail'])
+  for (const changed of added) expect(await verify(changed)).toEqual(fails)
+})
+
+test.each([
+  ['a letter of the body', (raw: string) => raw.replace('Hello', 'Hullo')],
+  [
+    'a line end at the end of the body, changed to a space',
+    (raw: string) => raw.replace('Hello\r\n', 'Hello \r\n'),
+  ],
+  ['the subject', (raw: string) => raw.replace('Subject: test', 'Subject: text')],
+  ['a header taken away', (raw: string) => raw.replace('Subject: test\r\n', '')],
+])('%s breaks both signatures', async (_name, change) => {
+  const raw = await arrived(message('Hello\r\n'))
+  expect(change(raw)).not.toBe(raw)
+  expect((await verify(change(raw))).filter((result) => result.endsWith('pass'))).toEqual([])
 })

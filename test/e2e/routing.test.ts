@@ -1,7 +1,12 @@
 // Where mail goes is what DNS says: by preference, with the fallbacks of RFC 5321, and never to where it must not go.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import type { MxScript } from '../support/fake-mx.ts'
 import { message } from '../support/postel.ts'
 import { type System, startSystem } from '../support/system.ts'
+import { waitUntilEqual } from '../support/wait-for.ts'
+
+/** As long as a name may be. */
+const long = `${`${'a'.repeat(49)}.`.repeat(4)}${'b'.repeat(41)}.remote.test`
 
 let system: System
 let guarded: System
@@ -22,7 +27,27 @@ beforeAll(async () => {
     'equal.test': { MX: [[10, 'mx1.remote.test'] as const, [10, 'mx2.remote.test'] as const] },
     'ipv6-only.test': { MX: [[10, 'six.test'] as const] },
     'six.test': { AAAA: ['::1'] },
+    'six-implicit.test': { AAAA: ['::1'] },
     'numeric.test': { MX: [[10, '127.0.0.2'] as const] },
+    'numeric-first.test': { MX: [[10, '127.0.0.99'] as const, [20, 'mx1.remote.test'] as const] },
+    'alias-mx.test': { MX: [[10, 'alias.remote.test'] as const] },
+    'alias.remote.test': { CNAME: 'mx1.remote.test' },
+    'alias.test': { CNAME: 'dest.test' },
+    'underscore.test': { MX: [[10, 'mx_1.remote.test'] as const] },
+    'mx_1.remote.test': { A: ['127.0.0.2'] },
+    'idn-mx.test': { MX: [[10, 'mü.remote.test'] as const] },
+    'xn--m-eha.remote.test': { A: ['127.0.0.2'] },
+    'xn--mnchen-3ya.test': { MX: [[10, 'mx1.remote.test'] as const] },
+    'long-mx.test': { MX: [[10, long] as const] },
+    [long]: { A: ['127.0.0.2'] },
+    'ttl-0.test': { MX: [[10, 'mx1.remote.test'] as const], ttl: 0 },
+    'null-among.test': { MX: [[0, '.'] as const, [10, 'mx1.remote.test'] as const] },
+    'hundred.test': {
+      MX: Array.from({ length: 100 }, (_, index) => [index, `dead-${index}.test`] as const),
+    },
+    'hundred-good.test': {
+      MX: Array.from({ length: 100 }, (_, index) => [index, 'mx1.remote.test'] as const),
+    },
   }
   ;[system, guarded] = await Promise.all([
     startSystem({ mx: [{}, {}], zones }),
@@ -72,18 +97,89 @@ test.each([
   ['SERVFAIL for the only MX defers (D-17)', 'lame-mx.test', ['deferred', null, '4.4.3']],
   ['an only MX without address defers', 'dead-name.test', ['deferred', null, '4.4.4']],
   ['an MX of another address family defers', 'ipv6-only.test', ['deferred', null, '4.4.4']],
-  ['an MX that is an address is none', 'numeric.test', ['deferred', null, '4.4.4']],
+  ['so does a domain of another address family', 'six-implicit.test', ['deferred', null, '4.4.4']],
+  ['an MX that is an address is none (D-21)', 'numeric.test', ['deferred', null, '4.4.4']],
+  ['and others are used (D-21)', 'numeric-first.test', ['delivered', 'mx1.remote.test', '']],
+  ['an MX may be a CNAME (D-21)', 'alias-mx.test', ['delivered', 'alias.remote.test', '']],
+  ['a domain may be a CNAME', 'alias.test', ['delivered', 'mx1.remote.test', '']],
+  ['an MX may have an underscore (D-21)', 'underscore.test', ['delivered', 'mx_1.remote.test', '']],
+  ['an MX in UTF-8 is its A-label (D-21)', 'idn-mx.test', ['delivered', 'xn--m-eha.remote.test', '']],
+  ['an MX of 253 characters is used (D-21)', 'long-mx.test', ['delivered', long, '']],
+  ['a TTL of 0 is no hindrance (D-21)', 'ttl-0.test', ['delivered', 'mx1.remote.test', '']],
+  ['a null MX among others is none', 'null-among.test', ['delivered', 'mx1.remote.test', '']],
+  ['a hundred MX that do not exist defer (D-21)', 'hundred.test', ['deferred', null, '4.4.4']],
+  ['a hundred times the same MX is one', 'hundred-good.test', ['delivered', 'mx1.remote.test', '']],
 ])('%s', async (_name, domain, expected) => {
   expect(await outcome(domain)).toEqual(expected)
 })
 
+test('of a hundred MX no more than 20 are asked for (D-21)', async () => {
+  await outcome('hundred.test')
+  const asked = system.dns.questions.filter((question) => /^A dead-/.test(question))
+  expect(new Set(asked).size).toBe(20)
+})
+
+test('why an IPv6 exchanger cannot be used is said', async () => {
+  const { postel } = system
+  const id = await postel.submit({ to: 'reader@ipv6-only.test', data: message() })
+  expect((await postel.settled(id))[0]!.reply).toBe(
+    'six.test has only IPv6 addresses, and the source address is an IPv4 address',
+  )
+})
+
 test('MX of equal preference share the mail', async () => {
-  const hosts = new Set<string | null>()
-  for (let round = 0; round < 40 && hosts.size < 2; round++) {
-    system.dns.zones[`equal-${round}.test`] = system.dns.zones['equal.test']!
-    hosts.add((await outcome(`equal-${round}.test`))[1]!)
+  const { postel } = system
+  const slow = { dot: { reply: '250 2.0.0 ok', afterMs: 300 } }
+  for (const mx of system.mxs) mx.script = slow
+  const ids = await Promise.all(
+    Array.from({ length: 40 }, (_, n) => postel.submit({ to: `reader${n}@equal.test`, data: message() })),
+  )
+  for (const id of ids) await postel.settled(id, 30)
+  const attempts = await Promise.all(ids.map((id) => postel.attempts(id)))
+  for (const mx of system.mxs) mx.script = {}
+  expect([...new Set(attempts.map(([attempt]) => attempt!.mx))].sort()).toEqual([
+    'mx1.remote.test',
+    'mx2.remote.test',
+  ])
+})
+
+test.each<[string, readonly MxScript[], (string | null)[]]>([
+  ['554, the next MX is tried', [{ greeting: '554 5.7.1 no' }, {}], ['delivered', 'mx2.remote.test', '']],
+  ['421, the next MX is tried', [{ greeting: '421 4.3.2 busy' }, {}], ['delivered', 'mx2.remote.test', '']],
+  [
+    '554 everywhere, the mail bounces',
+    [{ greeting: '554 5.3.0 no' }, { greeting: '554 5.3.0 never' }],
+    ['bounced', 'mx2.remote.test', '5.3.0'],
+  ],
+  [
+    '554 and 421, the mail waits',
+    [{ greeting: '554 5.3.0 no' }, { greeting: '421 4.3.2 busy' }],
+    ['deferred', 'mx2.remote.test', '4.3.2'],
+  ],
+  [
+    '421 and 554, the mail waits',
+    [{ greeting: '421 4.3.2 busy' }, { greeting: '554 5.3.0 no' }],
+    ['deferred', 'mx2.remote.test', '4.3.2'],
+  ],
+])('where the greeting is %s (D-15)', async (_name, scripts, expected) => {
+  const one = await startSystem({ mx: scripts })
+  expect(await outcome('dest.test', one)).toEqual(expected)
+  await one.stop()
+})
+
+test('an MX that does not answer is tried last from then on, and first no more (D-16)', async () => {
+  const one = await startSystem({
+    mx: [{ greeting: '' }, {}],
+    outbound: { DELIVERY_COMMAND_SECONDS: '1' },
+  })
+  const [silent, good] = one.mxs
+  for (let mail = 0; mail < 2; mail++) {
+    expect(await outcome('dest.test', one)).toEqual(['delivered', 'mx2.remote.test', ''])
+    good!.dropSessions()
+    await waitUntilEqual(() => good!.open, 0)
   }
-  expect([...hosts].sort()).toEqual(['mx1.remote.test', 'mx2.remote.test'])
+  expect([silent!.sessions.length, good!.sessions.length]).toEqual([1, 2])
+  await one.stop()
 })
 
 test('a bounce makes one event and is not tried again', async () => {

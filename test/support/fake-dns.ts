@@ -1,7 +1,26 @@
-/** A name server on loopback whose zones are data. */
+/** A name server on loopback whose zones are data; over UDP and, on the same port, over TCP. */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { type Answer, decode, encode, RECURSION_AVAILABLE, RECURSION_DESIRED } from 'dns-packet'
+import { createServer, type Server, type Socket as TcpSocket } from 'node:net'
+import {
+  type Answer,
+  AUTHENTIC_DATA,
+  AUTHORITATIVE_ANSWER,
+  decode,
+  encode,
+  type Packet,
+  RECURSION_AVAILABLE,
+  RECURSION_DESIRED,
+  TRUNCATED_RESPONSE,
+} from 'dns-packet'
+
+export type TlsaZone = {
+  usage: number
+  selector: number
+  matchingType: number
+  /** Hex. */
+  data: string
+}
 
 /** What a name has, or how asking for it fails. MX in the form `[preference, exchange]`; the null MX is `[0, '.']`. */
 export type Zone = {
@@ -9,65 +28,172 @@ export type Zone = {
   A?: readonly string[]
   AAAA?: readonly string[]
   TXT?: readonly string[]
-  fails?: 'SERVFAIL' | 'REFUSED' | 'silence'
+  TLSA?: readonly TlsaZone[]
+  CNAME?: string
+  /** Default: 60 s. */
+  ttl?: number
+  /** The answers have the AD bit. */
+  signed?: boolean
+  /**
+   * - `truncated`: what UDP says is cut off, TCP says all; `cut off`: and TCP closes
+   * - `lame`: a referral instead of an answer; `elsewhere`: no such record, by the word of another zone
+   * - `garbage`: no DNS at all; `not EDNS`: FORMERR to whoever asks with EDNS
+   * - `spoofed`: wrong answers before the right one
+   */
+  fails?:
+    | 'SERVFAIL'
+    | 'REFUSED'
+    | 'silence'
+    | 'truncated'
+    | 'cut off'
+    | 'lame'
+    | 'elsewhere'
+    | 'garbage'
+    | 'not EDNS'
+    | 'spoofed'
 }
 
-const rcodes = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 }
+const rcodes = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, REFUSED: 5 }
 
 export class FakeDns {
   /** By name in lower case; may be changed while it runs. A name that is not here does not exist. */
   zones: Record<string, Zone>
   /** `MX dest.test`, in the order asked. */
   readonly questions: string[] = []
-  readonly #socket: Socket
+  readonly #udp: Socket
+  readonly #tcp: Server
+  readonly #sockets = new Set<TcpSocket>()
 
-  private constructor(socket: Socket, zones: Record<string, Zone>) {
-    this.#socket = socket
+  private constructor(udp: Socket, tcp: Server, zones: Record<string, Zone>) {
+    this.#udp = udp
+    this.#tcp = tcp
     this.zones = zones
-    socket.on('message', (query, from) => {
-      const answer = this.#answer(query)
-      if (answer) socket.send(answer, from.port, from.address)
+    udp.on('message', (query, from) => {
+      for (const answer of this.#answer(query, 'udp')) udp.send(answer, from.port, from.address)
     })
+    tcp.on('connection', (socket) => this.#serve(socket))
   }
 
-  static async start(zones: Record<string, Zone> = {}): Promise<FakeDns> {
-    const socket = createSocket('udp4')
-    socket.bind(0, '127.0.0.1')
-    await once(socket, 'listening')
-    return new FakeDns(socket, zones)
+  /** At an address of 127.0.0.0/8. */
+  static async start(zones: Record<string, Zone> = {}, address = '127.0.0.1'): Promise<FakeDns> {
+    for (let tries = 0; ; tries++) {
+      const udp = createSocket('udp4')
+      const tcp = createServer()
+      try {
+        udp.bind(0, address)
+        await once(udp, 'listening')
+        tcp.listen(udp.address().port, address)
+        await once(tcp, 'listening')
+        return new FakeDns(udp, tcp, zones)
+      } catch (error) {
+        // Something else has that port for TCP
+        udp.close()
+        if (tries === 20) throw error
+      }
+    }
   }
 
   /** For DNS_SERVERS. */
   get address(): string {
-    return `127.0.0.1:${this.#socket.address().port}`
+    const { address, port } = this.#udp.address()
+    return `${address}:${port}`
+  }
+
+  /** How often `MX dest.test` was asked. */
+  asked(question: string): number {
+    return this.questions.filter((text) => text === question).length
   }
 
   async stop(): Promise<void> {
-    this.#socket.close()
-    await once(this.#socket, 'close')
+    for (const socket of this.#sockets) socket.destroy()
+    this.#udp.close()
+    this.#tcp.close()
+    await Promise.all([once(this.#udp, 'close'), once(this.#tcp, 'close')])
   }
 
-  #answer(query: Buffer): Buffer | undefined {
-    const { id, questions = [] } = decode(query)
+  #serve(socket: TcpSocket): void {
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('error', () => {})
+    let input = Buffer.alloc(0)
+    socket.on('data', (chunk: Buffer) => {
+      input = Buffer.concat([input, chunk])
+      if (input.length < 2 || input.length < 2 + input.readUInt16BE(0)) return
+      const answers = this.#answer(input.subarray(2), 'tcp')
+      if (answers.length === 0) return socket.destroy()
+      for (const answer of answers) {
+        const length = Buffer.alloc(2)
+        length.writeUInt16BE(answer.length)
+        socket.write(Buffer.concat([length, answer]))
+      }
+    })
+  }
+
+  #answer(query: Buffer, over: 'udp' | 'tcp'): Buffer[] {
+    const { id = 0, questions = [], additionals = [] } = decode(query)
     const [question] = questions
-    if (!question) return undefined
+    if (!question) return []
     const { name, type } = question
     this.questions.push(`${type} ${name}`)
     const zone = this.zones[name.toLowerCase()]
-    if (zone?.fails === 'silence') return undefined
-    const rcode = zone ? rcodes[zone.fails ?? 'NOERROR'] : rcodes.NXDOMAIN
-    return encode({
-      type: 'response',
-      id: id ?? 0,
-      flags: RECURSION_DESIRED | RECURSION_AVAILABLE | rcode,
-      questions: [question],
-      answers: zone && !zone.fails ? recordsOf(zone, name, type) : [],
-    })
+    const reply = (rcode: keyof typeof rcodes, rest: Packet = {}, flags = RECURSION_AVAILABLE) =>
+      encode({
+        type: 'response',
+        id,
+        questions: [question],
+        ...rest,
+        flags: RECURSION_DESIRED | flags | rcodes[rcode] | (zone?.signed ? AUTHENTIC_DATA : 0),
+      })
+    if (!zone) return [reply('NXDOMAIN')]
+    const full = reply('NOERROR', { answers: recordsOf(this.zones, name, type) })
+    switch (zone.fails) {
+      case 'silence':
+        return []
+      case 'SERVFAIL':
+      case 'REFUSED':
+        return [reply(zone.fails)]
+      case 'truncated':
+      case 'cut off':
+        if (over === 'tcp') return zone.fails === 'truncated' ? [full] : []
+        return [reply('NOERROR', {}, RECURSION_AVAILABLE | TRUNCATED_RESPONSE)]
+      case 'lame':
+        return [
+          reply('NOERROR', { authorities: [{ type: 'NS', name: 'test', ttl: 60, data: 'ns.test' }] }, 0),
+        ]
+      case 'elsewhere':
+        return [reply('NOERROR', { authorities: [soa('elsewhere.invalid')] }, AUTHORITATIVE_ANSWER)]
+      case 'garbage':
+        return [Buffer.concat([query.subarray(0, 2), Buffer.from('not what you have asked for')])]
+      case 'not EDNS':
+        return [additionals.some((record) => record.type === 'OPT') ? reply('FORMERR') : full]
+      case 'spoofed': {
+        const lie = [{ type: 'A', name, ttl: 60, data: '127.0.0.66' } as const]
+        return [
+          reply('NOERROR', { id: id ^ 1, answers: lie }),
+          reply('NOERROR', { questions: [{ type, name: `x.${name}` }], answers: lie }),
+          full,
+        ]
+      }
+      default:
+        return [full]
+    }
   }
 }
 
-function recordsOf(zone: Zone, name: string, type: string): Answer[] {
-  const ttl = 60
+function soa(name: string): Answer {
+  return { type: 'SOA', name, ttl: 60, data: { mname: `ns.${name}`, rname: `admin.${name}`, minimum: 60 } }
+}
+
+/** How many CNAMEs it follows by itself. */
+const cnamesMax = 3
+
+/** The records of a name, and those that its CNAMEs lead to. */
+function recordsOf(zones: Record<string, Zone>, name: string, type: string, cnames = 0): Answer[] {
+  const zone = zones[name.toLowerCase()]
+  if (!zone || cnames > cnamesMax) return []
+  const { ttl = 60 } = zone
+  if (zone.CNAME !== undefined)
+    return [{ type: 'CNAME', name, ttl, data: zone.CNAME }, ...recordsOf(zones, zone.CNAME, type, cnames + 1)]
   switch (type) {
     case 'MX':
       return (zone.MX ?? []).map(([preference, exchange]) => ({
@@ -77,11 +203,17 @@ function recordsOf(zone: Zone, name: string, type: string): Answer[] {
         data: { preference, exchange },
       }))
     case 'A':
-      return (zone.A ?? []).map((data) => ({ type, name, ttl, data }))
     case 'AAAA':
-      return (zone.AAAA ?? []).map((data) => ({ type, name, ttl, data }))
+      return (zone[type] ?? []).map((data) => ({ type, name, ttl, data }))
     case 'TXT':
       return (zone.TXT ?? []).map((data) => ({ type, name, ttl, data }))
+    case 'TLSA':
+      return (zone.TLSA ?? []).map(({ data, ...rest }) => ({
+        type,
+        name,
+        ttl,
+        data: { ...rest, certificate: Buffer.from(data, 'hex') },
+      }))
     default:
       return []
   }

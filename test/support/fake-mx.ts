@@ -1,7 +1,7 @@
 /** A remote mail server on loopback that behaves as a script says and remembers what it saw. */
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import { createSecureContext, type SecureVersion, TLSSocket } from 'node:tls'
 import { selfSignedCertificate } from '@postel/inbound/self-signed'
 import type { Certificate } from '@postel/inbound/tls'
 
@@ -39,6 +39,10 @@ export type MxScript = {
   quit?: Steps
   /** Default: not offered. `injects` sends more than the 220 before the handshake. */
   starttls?: 'works' | 'refused' | 'garbage' | 'closes' | 'resets' | { injects: string }
+  /** Default: one that nobody vouches for, for `fake.test`. */
+  certificate?: Certificate
+  /** The newest version of TLS that it speaks. */
+  tlsMax?: SecureVersion
 }
 
 export type MxTransaction = {
@@ -310,9 +314,14 @@ class Conversation {
     }
     await this.#perform(starttls === 'works' ? '220 go' : `220 go\r\n${starttls.injects}`)
     certificate ??= selfSignedCertificate('fake.test')
+    const { tlsMax } = this.#mx.script
+    const secureContext = createSecureContext({
+      ...(this.#mx.script.certificate ?? certificate),
+      ...(tlsMax && { maxVersion: tlsMax, minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' }),
+    })
     this.#socket.removeAllListeners()
     this.#socket.on('error', () => {})
-    const secure = new TLSSocket(this.#socket, { isServer: true, ...certificate })
+    const secure = new TLSSocket(this.#socket, { isServer: true, secureContext })
     this.#session.tls = true
     this.#input = ''
     this.#socket = secure

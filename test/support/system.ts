@@ -16,7 +16,10 @@ export type System = {
   /** The first of mxs. */
   mx: FakeMx
   mxs: FakeMx[]
-  /** A domain that was never mailed before, so without sessions; it goes to all of mxs in their order. */
+  /**
+   * A domain that was never mailed before, with exchangers of its own names, so without sessions and nothing learned; it goes
+   * to all of mxs in their order.
+   */
   freshDomain(): string
   /** For startOutbound. */
   outboundEnv: Record<string, string>
@@ -55,7 +58,9 @@ export async function startSystem(
       mxs,
       freshDomain: () => {
         const name = `fresh-${++domains}.test`
-        dns.zones[name] = all
+        const own = mxs.map((mx, index) => ({ host: `mx${index + 1}.${name}`, address: mx.address }))
+        dns.zones[name] = { MX: own.map(({ host }, index) => [(index + 1) * 10, host] as const) }
+        for (const { host, address } of own) dns.zones[host] = { A: [address] }
         return name
       },
       outboundEnv,

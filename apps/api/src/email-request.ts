@@ -1,4 +1,5 @@
 /** What a client may send to POST /emails and /emails/batch, in Resend's names: one schema validates and documents it. */
+import { lifetimeDaysMax, lifetimeSecondsMax, parseLifetime, priorityNames } from '@postel/mail/urgency'
 import { z } from 'zod'
 import 'zod-openapi'
 import { fieldProblem, Problem, schemaProblem } from './problem.ts'
@@ -70,6 +71,16 @@ const scheduledAt = z.iso
     error: `must be at most ${scheduleDaysMax} days ahead.`,
   })
 
+const lifetimeProblem = `must be seconds, or like 10m, 2h or 3d: at most ${lifetimeDaysMax} days.`
+const expiresIn = z
+  .union([z.int().min(1).max(lifetimeSecondsMax), z.string()], { error: lifetimeProblem })
+  .transform((value, context) => {
+    const seconds = typeof value === 'number' ? value : parseLifetime(value)
+    if (seconds !== undefined) return seconds
+    context.addIssue({ code: 'custom', message: lifetimeProblem })
+    return z.NEVER
+  })
+
 export const emailRequest = z
   .object(
     {
@@ -98,6 +109,19 @@ export const emailRequest = z
       scheduled_at: scheduledAt
         .optional()
         .meta({ description: `At most ${scheduleDaysMax} days ahead; what is in the past is sent at once.` }),
+      priority: z.enum(priorityNames, { error: 'must be high, normal or low.' }).optional().meta({
+        description:
+          'Not in Resend: what leaves first where there is a queue. high for codes, normal for receipts, low for newsletters. Default: the priority of the project.',
+      }),
+      expires_in: expiresIn.optional().meta({
+        description:
+          'Not in Resend: seconds (or `10m`, `2h`, `3d`) after which it is not sent any more, from scheduled_at where that is given. A longer time than the project has is cut to that.',
+        example: 600,
+      }),
+      ip_pool: text.optional().meta({
+        description:
+          'Not in Resend: refused when it is not the name of the pool that the project sends from.',
+      }),
     },
     { error: 'must be a JSON object.' },
   )
@@ -146,6 +170,8 @@ const aliases = new Map([
   ['topicId', 'topic_id'],
   ['contentType', 'content_type'],
   ['contentId', 'content_id'],
+  ['expiresIn', 'expires_in'],
+  ['ipPool', 'ip_pool'],
 ])
 
 /** Takes the camelCase names of Resend's SDKs for the others, and a null for a field that is not there. */

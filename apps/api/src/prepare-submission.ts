@@ -5,6 +5,7 @@ import { domainBelongsTo, isProblem, parseAddressList } from '@postel/mail/addre
 import { type ComposeInput, composeMessage, envelopeRecipients, isFieldProblem } from '@postel/mail/compose'
 import { isControlHeader } from '@postel/mail/control-headers'
 import { normaliseMessage } from '@postel/mail/normalise'
+import { priorities } from '@postel/mail/urgency'
 import type { EmailRequest } from './email-request.ts'
 import { fieldProblem, Problem, tooLarge } from './problem.ts'
 
@@ -24,6 +25,8 @@ export async function prepareSubmission(
   limits: SubmissionLimits,
 ): Promise<Submission> {
   const { envelopeFrom, signingDomain } = allowedSender(email.from, principal)
+  if (email.ip_pool !== undefined && email.ip_pool !== principal.pool)
+    throw fieldProblem({ field: 'ip_pool', problem: `This project sends from pool ${principal.pool} only.` })
   const recipients = allRecipients(email, limits.maxRecipients)
   const normalised = await compose(email, limits)
   return {
@@ -38,6 +41,8 @@ export async function prepareSubmission(
     subject: email.subject,
     details: details(email),
     ...(email.scheduled_at !== undefined && { sendAt: new Date(email.scheduled_at) }),
+    ...(email.priority !== undefined && { priority: priorities[email.priority] }),
+    ...(email.expires_in !== undefined && { expiresInSeconds: email.expires_in }),
     recipients,
     raw: normalised.raw,
   }

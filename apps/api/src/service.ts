@@ -21,6 +21,8 @@ const requestTimeoutMs = 60_000
 const keepAliveMs = 65_000
 /** Above what a request may wait for the database; a client that stops reading its reply is cut off then. */
 const drainMs = 40_000
+/** With what the client adds for the answer, whoever submits knows within 30 s. */
+const statementTimeoutMs = 20_000
 
 export class ApiService implements Service {
   readonly #config: ApiConfig
@@ -38,7 +40,7 @@ export class ApiService implements Service {
   constructor(config: ApiConfig, log: Logger) {
     this.#config = config
     this.#events = new ApiEvents(log, this.#registry)
-    this.#sql = connect(config.DATABASE_URL, { name: 'postel-api', max: 8 })
+    this.#sql = connect(config.DATABASE_URL, { name: 'postel-api', max: 8, statementTimeoutMs })
     this.#healthSql = connect(config.DATABASE_URL, {
       name: 'postel-api-health',
       max: 1,

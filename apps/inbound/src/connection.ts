@@ -7,13 +7,14 @@ import { isUtf8 } from 'node:buffer'
 import { SMTPServer } from 'smtp-server'
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection'
 import { DataParser } from './data-parser.ts'
+import { dsnProblem } from './dsn.ts'
 import { type Reply, replies } from './replies.ts'
 
 /** What this file uses of the library's connection. */
 type Internals = {
   secure: boolean
   remoteAddress: string
-  session: { id: string; envelope: { mailFrom: unknown; rcptTo: unknown[] } }
+  session: { id: string; envelope: { mailFrom: unknown; rcptTo: unknown[]; smtpUtf8?: boolean } }
   name: string
   _server: SubmissionServer
   _closing: boolean
@@ -35,6 +36,7 @@ type Internals = {
   handler_EHLO(command: Buffer, done: () => void): void
   handler_AUTH(command: Buffer, done: () => void): void
   handler_MAIL(command: Buffer, done: () => void): void
+  handler_RCPT(command: Buffer, done: () => void): void
 }
 
 const Base = SMTPConnection as unknown as new (
@@ -158,7 +160,13 @@ export class SubmissionConnection extends Base {
   override handler_MAIL(command: Buffer, done: () => void): void {
     // The parameters of a MAIL that was refused would stay
     if (!this.session.envelope.mailFrom) this._resetSession()
+    if (this.#refusesDsn(command, false)) return done()
     super.handler_MAIL(command, done)
+  }
+
+  override handler_RCPT(command: Buffer, done: () => void): void {
+    if (this.#refusesDsn(command, this.session.envelope.smtpUtf8 === true)) return done()
+    super.handler_RCPT(command, done)
   }
 
   handler_VRFY(_command: Buffer, done: () => void): void {
@@ -173,6 +181,13 @@ export class SubmissionConnection extends Base {
 
   #mayAuthenticate(): boolean {
     return this.secure || this._server.policy.allowsPlainAuth(this.remoteAddress)
+  }
+
+  /** smtp-server sees the values decoded, and lets pass what is no xtext. */
+  #refusesDsn(command: Buffer, utf8: boolean): boolean {
+    const problem = dsnProblem(command.toString(), utf8)
+    if (problem !== undefined) this.#refuse(replies.badDsn(problem))
+    return problem !== undefined
   }
 
   #refuseCrowd(): void {

@@ -28,6 +28,7 @@ export const replies = {
   contentWithoutData: () => reply(421, '4.7.0', 'Message content came although DATA was refused'),
   authInTransaction: () => reply(503, '5.5.1', 'AUTH is not permitted during a mail transaction'),
   badParameter: () => reply(555, '5.5.4', 'A parameter of MAIL or RCPT is not known: EHLO lists what is'),
+  badDsn: (problem: string) => reply(501, '5.5.4', problem),
   badSender: (problem: string) => reply(501, '5.1.7', problem),
   badRecipient: (problem: string) => reply(501, '5.1.3', problem),
   needsSmtpUtf8: () => reply(553, '5.6.7', 'The address is not ASCII: say SMTPUTF8 in MAIL FROM'),
@@ -35,6 +36,8 @@ export const replies = {
     reply(550, '5.7.1', `Sender refused: ${domain} is not a verified domain of this project`),
   fromNotOwned: (domain: string) =>
     reply(550, '5.7.1', `Header From refused: ${domain} is not a verified domain of this project`),
+  notItsPool: (pool: string) =>
+    reply(550, '5.7.1', `X-Postel-Pool refused: this project sends from pool ${pool} only`),
   badSendAt: () => reply(550, '5.6.0', 'X-Postel-Send-At must be an ISO 8601 time at most 30 days ahead'),
   idempotencyConflict: () => reply(550, '5.6.0', 'This idempotency key was used for another message'),
   badIdempotencyKey: () => reply(550, '5.6.0', 'An idempotency key has 1 to 256 characters'),

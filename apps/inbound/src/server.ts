@@ -3,6 +3,7 @@
 import type { Principal } from '@postel/db/queries/credentials'
 import type { Submitter } from '@postel/db/submitter'
 import { domainBelongsTo, isProblem, type Mailbox, parseMailbox } from '@postel/mail/address'
+import { asciiRecipient } from '@postel/mail/report-fields'
 import type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from 'smtp-server'
 import { type Authorizer, type Identity, isLoopback } from './authorize.ts'
 import type { InboundConfig } from './config.ts'
@@ -215,8 +216,8 @@ function readDsn(session: Session, recipients: ReadonlyMap<string, Mailbox>): En
     const recipient = recipients.get(rcpt.address.toLowerCase())
     if (!wanted || !recipient) continue
     dsnRecipients[recipient.address] = {
-      ...(wanted.notify && { notify: wanted.notify.join(',') }),
-      ...(wanted.orcpt && { orcpt: wanted.orcpt }),
+      ...(wanted.notify && { notify: [...new Set(wanted.notify)].join(',') }),
+      ...(wanted.orcpt && { orcpt: asciiRecipient(wanted.orcpt) }),
     }
   }
   if (!dsn?.ret && !dsn?.envid && Object.keys(dsnRecipients).length === 0) return undefined

@@ -17,11 +17,16 @@ import { selfSignedCertificate } from './self-signed.ts'
 import { createServer } from './server.ts'
 import { type Certificate, readCertificate, watchCertificate } from './tls.ts'
 
+/** With what the client adds for the answer, whoever submits knows within 30 s. */
+const statementTimeoutMs = 20_000
+
 export class InboundService implements Service {
   readonly #config: InboundConfig
   readonly #events: InboundEvents
   readonly #registry = createRegistry('inbound', { processMetrics: true })
   readonly #sql: Sql
+  /** Apart from the pool, so that a busy pool does not look like an absent database. */
+  readonly #healthSql: Sql
   readonly #publisher: Publisher
   readonly #submitter: Submitter
   readonly #authorizer: Authorizer
@@ -35,7 +40,12 @@ export class InboundService implements Service {
     this.#events = new InboundEvents(log, this.#registry, () =>
       this.#servers.reduce((count, server) => count + server.connections.size, 0),
     )
-    this.#sql = connect(config.DATABASE_URL, { name: 'postel-inbound', max: 4 })
+    this.#sql = connect(config.DATABASE_URL, { name: 'postel-inbound', max: 4, statementTimeoutMs })
+    this.#healthSql = connect(config.DATABASE_URL, {
+      name: 'postel-inbound-health',
+      max: 1,
+      statementTimeoutMs: 4_000,
+    })
     const hintLost = (error: unknown) => this.#events.hintLost(error)
     this.#publisher = new Publisher(config.DATABASE_URL, 'postel-inbound-notify', hintLost)
     const schedule = new RetrySchedule(this.#sql, hintLost)
@@ -75,7 +85,7 @@ export class InboundService implements Service {
       port: config.METRICS_PORT,
       registry: this.#registry,
       ready: async () => {
-        await this.#sql`select 1`
+        await this.#healthSql`select 1`
       },
     })
     await listen(this.#servers[0]!.server, config.SMTP_SUBMISSION_PORT, config.SMTP_HOST)
@@ -94,7 +104,7 @@ export class InboundService implements Service {
     await this.#submitter.stop()
     await this.#publisher.stop()
     await this.#health?.stop()
-    await this.#sql.end({ timeout: 5 })
+    await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
   }
 
   async #certificate(): Promise<Certificate> {

@@ -49,7 +49,8 @@ export async function submit(
   if (message.sender && !domainBelongsTo(message.sender.domain, principal.domains))
     return { refused: replies.fromNotOwned(message.sender.domain) }
 
-  const { sendAt: sendAtText, idempotencyKey } = message.control
+  const { pool, sendAt: sendAtText, idempotencyKey, priority, expiresInSeconds } = message.control
+  if (pool !== undefined && pool !== principal.pool) return { refused: replies.notItsPool(principal.pool) }
   const sendAt = sendAtText === undefined ? undefined : readSendAt(sendAtText)
   if (sendAt === null) return { refused: replies.badSendAt() }
   if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > 256))
@@ -69,6 +70,8 @@ export async function submit(
     raw: message.raw,
     ...(details && { details }),
     ...(sendAt && { sendAt }),
+    ...(priority !== undefined && { priority }),
+    ...(expiresInSeconds !== undefined && { expiresInSeconds }),
   }
   try {
     if (idempotencyKey === undefined)

@@ -2,6 +2,7 @@
 
 import type { RecipientOutcome } from '@postel/db/queries/outbound'
 import { parseReply } from '@postel/mail/enhanced-status'
+import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
 import type { SmtpError } from './smtp-connection.ts'
 
 export type Verdict = Omit<RecipientOutcome, 'number'>
@@ -29,7 +30,7 @@ export function delivered(response: string | undefined): Verdict {
 }
 
 /** A failed command: 5yz bounces, 4yz defers, and so does everything that is not a reply at all. */
-export function failed(error: SmtpError): Verdict {
+export function failed(error: SmtpError, _remote?: { host: string; rules?: readonly CompiledReplyRule[] }): Verdict {
   if (error.code === 'EREQUIRETLS')
     return bounced('5.7.30', 'policy', 'The remote does not offer REQUIRETLS, which the sender asked for')
   if (error.code === 'EMESSAGE' && !error.responseCode) return bounced('5.3.4', 'too_large', error.message)

@@ -1,9 +1,28 @@
-/** From a route to a session: address by address, TLS first, and what it means when none takes us. */
+/** From a route to a session: address by address, TLS as the policy wants it, and what it means when none takes us. */
 import type { HeldIp } from '@postel/db/queries/outbound'
-import { deferred, failed, type Verdict } from './classify.ts'
+import { bounced, deferred, failed, type Verdict } from './classify.ts'
 import type { Route, Target } from './route.ts'
 import { SmtpClient } from './smtp-client.ts'
 import type { SmtpError } from './smtp-connection.ts'
+import type { TlsContexts } from './tls-contexts.ts'
+import {
+  demandsTls,
+  judge,
+  type PolicyType,
+  type TlsFault,
+  type TlsFloor,
+  type TlsPolicy,
+  type TlsResult,
+} from './tls-policy.ts'
+
+/** One session, for the TLS report (RFC 8460). */
+export type TlsSessionResult = {
+  policyDomain: string
+  policyType: PolicyType
+  mxHost: string
+  ipId: number
+  result: TlsResult
+}
 
 export type ConnectOptions = {
   ip: HeldIp
@@ -11,15 +30,21 @@ export type ConnectOptions = {
   commandSeconds: number
   finalDotSeconds: number
   implicitTls: boolean
-  requireTls: boolean
-  /** The certificate must be good, whatever the kind of TLS. */
-  verify: boolean
+  /** What the sender's side asks for; the recipient domain's policy comes with the route. */
+  floor: TlsFloor
   auth?: { user: string; pass: string } | undefined
+  contexts: TlsContexts
+  /** Told of each session's TLS, successful or not. */
+  onTlsResult?: ((result: TlsSessionResult) => void) | undefined
   /** Gives up connecting. */
   signal: AbortSignal
 }
 
+/** For the last address; while there are others a silent one is given up sooner. */
 const connectSeconds = 30
+const connectSecondsWithOthers = 15
+/** After this no further address is tried: the rest is for the next attempt. */
+const budgetMs = 120_000
 
 /** A session with the first address that takes one, or why none does. Never rejects. */
 export async function connectTo(
@@ -27,48 +52,121 @@ export async function connectTo(
   options: ConnectOptions,
 ): Promise<{ client: SmtpClient } | { verdict: Verdict; target: Target | undefined } | { local: true }> {
   if ('verdict' in route) return { verdict: route.verdict, target: undefined }
+  const { targets, policy, unreachable } = route
+  const deadline = performance.now() + budgetMs
   let verdict: Verdict | undefined
   let target: Target | undefined
-  for (target of route.targets) {
-    if (options.signal.aborted) break
-    const result = await open(target, options)
+  for (const [index, candidate] of targets.entries()) {
+    if (options.signal.aborted || performance.now() > deadline) break
+    target = candidate
+    const isLast = index === targets.length - 1
+    const result = await open(target, policy, options, isLast ? connectSeconds : connectSecondsWithOthers)
+    if ('client' in result) unreachable?.remove(target, options.ip.address)
     if (!('verdict' in result)) return result
+    if (result.silent && !options.signal.aborted) unreachable?.add(target, options.ip.address)
     // 5yz from one host says nothing about the others; only when all say so is it final
     if (!verdict || verdict.outcome === 'bounced') verdict = result.verdict
   }
   return { verdict: verdict ?? deferred('4.4.1', 'connection', 'No address to connect to'), target }
 }
 
+type Opened =
+  | { client: SmtpClient }
+  | { local: true }
+  /** `silent`: nobody was there. */
+  | { verdict: Verdict; silent: boolean }
+
 async function open(
   target: Target,
+  policy: TlsPolicy,
   options: ConnectOptions,
-): Promise<{ client: SmtpClient } | { verdict: Verdict } | { local: true }> {
-  const settings = {
-    address: target.address,
-    host: target.host,
-    port: target.port,
-    localAddress: options.ip.address,
-    ehloName: options.ehloName,
-    connectSeconds,
-    commandSeconds: options.commandSeconds,
-    finalDotSeconds: options.finalDotSeconds,
-    verify: options.verify,
-    signal: options.signal,
+  seconds: number,
+): Promise<Opened> {
+  const { floor, ip } = options
+  const tls = options.implicitTls ? 'implicit' : 'starttls'
+  const demanded = demandsTls(target.host, policy, floor)
+  const count = (policyType: PolicyType, result: TlsResult) => {
+    if (policy.domain === null) return
+    options.onTlsResult?.({
+      policyDomain: policy.domain,
+      policyType,
+      mxHost: target.host,
+      ipId: ip.ipId,
+      result,
+    })
   }
-  const tls = options.implicitTls ? 'implicit' : options.requireTls ? 'required' : 'opportunistic'
-  try {
-    return { client: await SmtpClient.open({ ...settings, tls }, options.auth) }
-  } catch (error) {
-    if (isLocalFault(error)) return { local: true }
-    // Nothing has been said about the message yet, so a remote whose TLS is broken may be asked in plain text
-    if (tls !== 'opportunistic' || (error as SmtpError).code !== 'ETLS')
-      return { verdict: failed(error as SmtpError) }
+  const attempt = async (kind: 'implicit' | 'starttls' | 'none', plainBecause?: string) => {
+    let fault: TlsFault | undefined
+    try {
+      const client = await SmtpClient.open(
+        {
+          address: target.address,
+          host: target.host,
+          sniName: policy.dane.get(target.host)?.base ?? target.host,
+          port: target.port,
+          localAddress: ip.address,
+          ehloName: options.ehloName,
+          tls: kind,
+          secureContext: demanded ? options.contexts.strict : options.contexts.opportunistic,
+          plainBecause,
+          connectSeconds: seconds,
+          commandSeconds: options.commandSeconds,
+          finalDotSeconds: options.finalDotSeconds,
+          terms: { policy, floor },
+          admit: (session) => {
+            const judgement = judge(session, policy, floor)
+            // A handshake that broke has been counted, and this is the same try in plain text
+            if (kind !== 'none') count(judgement.policyType, judgement.result)
+            fault = judgement.fault
+            return fault === undefined
+          },
+          signal: options.signal,
+        },
+        options.auth,
+      )
+      return { client }
+    } catch (error) {
+      return { error: error as SmtpError, fault }
+    }
   }
-  try {
-    return { client: await SmtpClient.open({ ...settings, tls: 'none' }, options.auth) }
-  } catch (error) {
-    return { verdict: failed(error as SmtpError) }
-  }
+
+  const first = await attempt(tls)
+  if (first.client) return { client: first.client }
+  if (isLocalFault(first.error)) return { local: true }
+  if (first.fault) return { verdict: tlsVerdict(first.fault), silent: false }
+  if (first.error.code !== 'ETLS') return { verdict: failed(first.error), silent: isSilence(first.error) }
+  const type = policy.dane.has(target.host)
+    ? 'tlsa'
+    : policy.sts || policy.stsFault
+      ? 'sts'
+      : 'no-policy-found'
+  count(type, 'validation-failure')
+  const why = handshakeFailure(first.error)
+  const text = `TLS with ${target.host} failed: ${why}`
+  if (demanded || options.implicitTls)
+    return { verdict: tlsVerdict({ enhanced: '4.7.5', text }), silent: false }
+  // Nothing has been said about the message yet, so a remote whose TLS is broken may be asked in plain text
+  const second = await attempt('none', `handshake failed: ${why}`)
+  if (second.client) return { client: second.client }
+  if (isLocalFault(second.error)) return { local: true }
+  if (second.fault) return { verdict: tlsVerdict(second.fault), silent: false }
+  return { verdict: failed(second.error), silent: isSilence(second.error) }
+}
+
+/** What a session lacks may be an attack or a mistake: only REQUIRETLS, which the remote cannot have, bounces. */
+function tlsVerdict({ enhanced, text }: TlsFault): Verdict {
+  return enhanced === '5.7.30' ? bounced(enhanced, 'tls', text) : deferred(enhanced, 'tls', text)
+}
+
+/** OpenSSL's reason without the numbers around it, which differ each time. */
+function handshakeFailure(error: SmtpError & { reason?: string }): string {
+  if (error.message.startsWith('Client network socket disconnected')) return 'connection closed'
+  return (error.reason ?? error.message).slice(0, 120)
+}
+
+/** No greeting came. */
+function isSilence(error: SmtpError): boolean {
+  return error.response === undefined && error.code !== 'EPROTOCOL'
 }
 
 /** This machine's own trouble (the source address is gone, no descriptors left), which no message has to answer for. */

@@ -1,60 +1,163 @@
-/** One message to one destination: check what the remote can carry → send → read each recipient's reply. */
+/** One message to one destination: fit it to what the remote can carry → send → read each recipient's reply. */
 import type { LoadedMessage, Outcome, RecipientOutcome } from '@postel/db/queries/outbound'
+import { toAsciiHeaders } from '@postel/mail/ascii-headers'
+import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
 import { retryAfterSeconds } from '@postel/mail/retry-hint'
+import { toSevenBit } from '@postel/mail/seven-bit'
 import { bounced, delivered, failed, type Verdict } from './classify.ts'
-import type { SmtpClient } from './smtp-client.ts'
-import { fenced } from './smtp-connection.ts'
+import type { SmtpClient, SmtpResult } from './smtp-client.ts'
+import { fenced, type SmtpEnvelope, type SmtpError } from './smtp-connection.ts'
 
 /** A message with its signature fields, ready to go. */
 export type ReadyMessage = { message: LoadedMessage; signature: Buffer; startedAt: number }
 
+export type DeliverOptions = {
+  /** Asked right before the final dot. */
+  maySendDot: () => boolean
+  recipientsPerTransaction: number
+  /** Name the message in ENVID, so that the sandbox mailbox knows whose it is. */
+  tellEnvelopeId: boolean
+  /** The signature fields of a message that had to be changed for this remote. */
+  sign: (raw: Buffer, domain: string | null) => Promise<Buffer>
+  replyRules: readonly CompiledReplyRule[]
+}
+
 /**
- * Sends one message over a session. Answers with the outcome; `'retry'` when a session that had idled broke before the
- * message was offered, which says nothing about the message; `'fenced'` when the final dot was not allowed any more.
+ * Sends one message over a session, in as many transactions as its recipients need. Answers with the outcome; `'retry'`
+ * when a session that had idled broke before the message was offered, which says nothing about the message; `'fenced'`
+ * when no final dot was allowed any more.
  */
 export async function deliver(
   ready: ReadyMessage,
   client: SmtpClient,
-  maySendDot: () => boolean,
-  tellEnvelopeId: boolean,
+  options: DeliverOptions,
 ): Promise<Outcome | 'retry' | 'fenced'> {
-  const { message, signature, startedAt } = ready
-  const { details } = message
-  const verdict = unfit(message, client)
-  if (verdict) return outcomeOf(ready, client, () => verdict)
+  const fitted = await fit(ready, client, options.sign)
+  if ('verdict' in fitted) return outcomeOf(ready, client, () => fitted.verdict)
 
-  const reused = client.sent > 0
-  const result = await client.send(
-    {
-      from: message.envelopeFrom,
-      to: message.recipients,
-      sizeBytes: signature.length + message.raw.length,
-      eightBit: details?.eight_bit === true,
-      smtpUtf8: needsUtf8(message),
-      requireTls: details?.require_tls === true,
-      dsn: tellEnvelopeId ? { ...details?.dsn, envid: message.messageId, recipients: {} } : details?.dsn,
-    },
-    signature.length > 0 ? [signature, message.raw] : [message.raw],
-    maySendDot,
-  )
-  if (result.error?.code === fenced) return 'fenced'
-  if (
-    reused &&
-    result.error &&
-    !result.inDoubt &&
-    (!result.error.response || result.error.responseCode === 421)
-  ) {
-    if (result.rejected.length === 0) return 'retry'
+  const { message, startedAt } = ready
+  const idled = client.sent > 0
+  const verdicts = new Map<string, Verdict>()
+  let inDoubt = false
+  let waiting = message.recipients
+  let most = options.recipientsPerTransaction
+  while (waiting.length > 0) {
+    const to = waiting.slice(0, most)
+    const result = await client.send(
+      envelopeOf(message, to, fitted, options),
+      fitted.parts,
+      options.maySendDot,
+    )
+    const first = verdicts.size === 0
+    if (first && result.error?.code === fenced) return 'fenced'
+    if (first && idled && brokeBefore(result)) return 'retry'
+
+    const refused = new Map(result.rejected.map(({ recipient, error }) => [recipient, error]))
+    const taken = to.filter((recipient) => !refused.has(recipient))
+    const again = result.error ? [] : to.filter((recipient) => isOneTooMany(refused.get(recipient), taken))
+    const remote = { host: client.host, rules: options.replyRules }
+    const rest = result.error ? failed(result.error, remote) : delivered(result.response)
+    for (const recipient of to) {
+      if (again.includes(recipient)) continue
+      const error = refused.get(recipient)
+      verdicts.set(
+        recipient,
+        error ? failed(error, remote) : accepted(rest, result.inDoubt, recipient, message, client),
+      )
+    }
+    inDoubt ||= result.inDoubt
+    waiting = [...again, ...waiting.slice(to.length)]
+    // What the remote took at once is what it takes
+    if (again.length > 0) most = Math.min(most, taken.length)
+    if (result.error && (!client.usable || result.inDoubt)) {
+      for (const recipient of waiting) verdicts.set(recipient, { ...rest, outcome: 'deferred' })
+      break
+    }
   }
+  const outcome = outcomeOf(ready, client, (recipient) => verdicts.get(recipient)!)
+  return { ...outcome, inDoubt, durationMs: performance.now() - startedAt }
+}
 
-  const rejected = new Map(result.rejected.map(({ recipient, error }) => [recipient, error]))
-  const rest = result.error ? failed(result.error) : delivered(result.response)
-  const outcome = outcomeOf(ready, client, (recipient) => {
-    const error = rejected.get(recipient)
-    if (error) return failed(error)
-    return result.inDoubt ? { ...rest, outcome: 'deferred', category: 'in_doubt' } : rest
-  })
-  return { ...outcome, inDoubt: result.inDoubt, durationMs: performance.now() - startedAt }
+/** The verdict of a recipient that the remote did not refuse by itself. */
+function accepted(
+  rest: Verdict,
+  inDoubt: boolean,
+  recipient: string,
+  { details }: LoadedMessage,
+  client: SmtpClient,
+): Verdict {
+  if (inDoubt) return { ...rest, outcome: 'deferred', category: 'in_doubt' }
+  // Whoever wanted to hear of success hears it from us where the remote does not know how to tell
+  const tells = details?.dsn?.recipients[recipient]?.notify?.toUpperCase().includes('SUCCESS')
+  return rest.outcome === 'delivered' && tells && !client.supports('DSN')
+    ? { ...rest, category: 'relayed' }
+    : rest
+}
+
+/** A session that had idled broke before this message was offered. */
+function brokeBefore({ error, inDoubt, rejected }: SmtpResult): boolean {
+  if (!error || inDoubt || rejected.length > 0) return false
+  return !error.response || error.responseCode === 421
+}
+
+/** RFC 5321 §4.5.3.1.10: not this one now; others were taken, so it goes in a transaction of its own. */
+function isOneTooMany(error: SmtpError | undefined, taken: readonly string[]): boolean {
+  return taken.length > 0 && error?.responseCode === 452 && !/\b4\.[12]\.[0-9]/.test(error.response ?? '')
+}
+
+function envelopeOf(
+  message: LoadedMessage,
+  to: string[],
+  { parts, eightBit, smtpUtf8 }: Fitted,
+  { tellEnvelopeId }: DeliverOptions,
+): SmtpEnvelope {
+  const { details } = message
+  return {
+    from: message.envelopeFrom,
+    to,
+    sizeBytes: parts.reduce((sum, part) => sum + part.length, 0),
+    eightBit,
+    smtpUtf8,
+    requireTls: details?.require_tls === true,
+    dsn: tellEnvelopeId ? { ...details?.dsn, envid: message.messageId, recipients: {} } : details?.dsn,
+  }
+}
+
+type Fitted = { parts: Buffer[]; eightBit: boolean; smtpUtf8: boolean }
+
+/** The message as this remote can carry it, signed; or why it cannot. */
+async function fit(
+  { message, signature }: ReadyMessage,
+  client: SmtpClient,
+  sign: DeliverOptions['sign'],
+): Promise<Fitted | { verdict: Verdict }> {
+  const { details, raw } = message
+  const eightBit = details?.eight_bit === true
+  const utf8Envelope = [message.envelopeFrom, ...message.recipients].some((address) =>
+    /[^\p{ASCII}]/u.test(address),
+  )
+  const smtpUtf8 = utf8Envelope || details?.smtp_utf8 === true
+  if (utf8Envelope && !client.supports('SMTPUTF8'))
+    return unfit('5.6.7', 'The remote does not take internationalised addresses (SMTPUTF8)')
+  const fitting = smtpUtf8 && !client.supports('SMTPUTF8') ? toAsciiHeaders(raw) : raw
+  if (!fitting)
+    return unfit(
+      '5.6.9',
+      'The remote does not take UTF-8 headers (SMTPUTF8), and these have no form in ASCII',
+    )
+  const content = eightBit && !client.supports('8BITMIME') ? toSevenBit(fitting) : fitting
+  if (!content)
+    return unfit('5.6.3', 'The remote does not take 8-bit content (8BITMIME), and this cannot be converted')
+  const fields = content === raw ? signature : await sign(content, message.signingDomain)
+  return {
+    parts: fields.length > 0 ? [fields, content] : [content],
+    eightBit: eightBit && client.supports('8BITMIME'),
+    smtpUtf8: smtpUtf8 && client.supports('SMTPUTF8'),
+  }
+}
+
+function unfit(enhanced: string, text: string): { verdict: Verdict } {
+  return { verdict: bounced(enhanced, 'content', text) }
 }
 
 /** The outcome of a message that was not offered to any remote, or whose fate is the same for all recipients. */
@@ -83,20 +186,4 @@ export function outcomeOf(
     retryAfter: waits.length > 0 ? Math.max(...waits) : null,
     recipients,
   }
-}
-
-/** Why this remote cannot carry the message as it is. */
-function unfit(message: LoadedMessage, client: SmtpClient): Verdict | undefined {
-  if (needsUtf8(message) && !client.supports('SMTPUTF8'))
-    return bounced('5.6.7', 'content', 'The remote does not take internationalised addresses (SMTPUTF8)')
-  if (message.details?.eight_bit && !client.supports('8BITMIME'))
-    return bounced('5.6.3', 'content', 'The remote does not take 8-bit content (8BITMIME)')
-  return undefined
-}
-
-function needsUtf8(message: LoadedMessage): boolean {
-  return (
-    message.details?.smtp_utf8 === true ||
-    message.recipients.some((recipient) => /[^\p{ASCII}]/u.test(recipient))
-  )
 }

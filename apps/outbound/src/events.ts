@@ -110,6 +110,21 @@ export class OutboundEvents {
     this.#log.warn({ event: 'hint_lost', err })
   }
 
+  policiesFailed(err: unknown): void {
+    this.#log.warn(
+      { event: 'policies_failed', err },
+      'could not read rules and suspensions, the last ones stand',
+    )
+  }
+
+  ruleUnusable(rule: string, problem: string): void {
+    this.#log.error({ event: 'rule_unusable', rule, problem }, 'a rule cannot be used and is left out')
+  }
+
+  notesFailed(err: unknown): void {
+    this.#log.warn({ event: 'notes_failed', err }, 'could not read or write what was learned of sites')
+  }
+
   sandboxFailed(err: unknown): void {
     this.#log.warn({ event: 'sandbox_failed', err }, 'the sandbox mailbox could not store a message')
   }

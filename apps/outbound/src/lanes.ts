@@ -1,12 +1,16 @@
 /**
- * What is waiting in memory: lanes of small descriptors, one per (source IP, priority, recipient domain), bounded each
- * and together. Taking goes round the lanes, so one domain's depth costs the others nothing. A lane over its bound
+ * What is waiting in memory: lanes of small descriptors, one per (source IP, priority, project, recipient domain), bounded
+ * each and together. Taking goes round the lanes by turns.ts, so one domain's or one project's depth costs the others
+ * nothing. A lane that may not be taken from is parked under what blocks it until that gives way. A lane over its bound
  * remembers the id that it stopped at and is filled up from the table when it runs low.
  */
 import type { Descriptor } from '@postel/db/queries/outbound'
+import { Turns } from './turns.ts'
 
 export type Lane = {
+  readonly key: string
   readonly ipId: number
+  readonly projectId: string
   readonly domain: string
   readonly priority: number
   items: Descriptor[]
@@ -17,17 +21,39 @@ export type Lane = {
   refilling: boolean
   /** The lowest id that was left in the table while a refill was on its way. */
   leftBehind: number | undefined
+  /** In line, or parked. */
+  inLine: boolean
+  dropped: boolean
 }
 
 const laneMax = 2_000
+/** However many lanes there are, this much of each may be in memory. */
+const laneMin = 20
+/** Above it lanes are cut down to their share. */
 const totalMax = 50_000
-const refillBelow = 500
+/** Above it nothing more is read: that many lanes are blocked at once. */
+const totalEver = 400_000
+
+export type LanesOptions = {
+  /** These rows were dropped from memory and will be read again. */
+  onShed?: (rows: readonly Descriptor[]) => void
+  /** Whether nothing of the lane may be sent for now, so that its rows better stay in the table. */
+  isSuspended?: (projectId: string, domain: string) => boolean
+}
 
 export class Lanes {
+  readonly #options: LanesOptions
   readonly #lanes = new Map<string, Lane>()
-  #round: Lane[] = []
-  #turn = 0
+  readonly #turns = new Turns()
+  readonly #parked = new Map<string, Turns>()
+  /** Lanes that left rows in the table. */
+  readonly #stopped = new Set<Lane>()
   #count = 0
+  #shedAt = totalMax
+
+  constructor(options: LanesOptions = {}) {
+    this.#options = options
+  }
 
   /** Descriptors in memory that nobody took yet. */
   get count(): number {
@@ -36,19 +62,26 @@ export class Lanes {
 
   /** Whether more may be read from the table at all. */
   get hasRoom(): boolean {
-    return this.#count < totalMax
+    return this.#count < totalEver
   }
 
-  /** Adds a row to its lane; false when the lane is over its bound and will be filled up later. */
+  /** Adds a row to its lane; false when the row is to stay in the table for now. */
   add(item: Descriptor): boolean {
     const lane = this.#lane(item)
-    if (lane.stoppedAt !== undefined || lane.items.length - lane.head >= laneMax) {
+    if (
+      lane.stoppedAt !== undefined ||
+      lane.items.length - lane.head >= this.#bound ||
+      this.#options.isSuspended?.(lane.projectId, lane.domain)
+    ) {
       lane.stoppedAt = Math.min(lane.stoppedAt ?? Number.POSITIVE_INFINITY, item.id - 1)
+      this.#stopped.add(lane)
       if (lane.refilling) lane.leftBehind = Math.min(lane.leftBehind ?? item.id, item.id)
       return false
     }
     lane.items.push(item)
     this.#count++
+    this.#queue(lane)
+    if (this.#count > this.#shedAt) this.#shed()
     return true
   }
 
@@ -57,33 +90,35 @@ export class Lanes {
     const lane = this.#lane(item)
     lane.items.splice(lane.head, 0, item)
     this.#count++
+    this.#queue(lane)
   }
 
   /**
-   * Takes up to `limit` rows and about `bytesMax` bytes, one from each lane in turn, as long as `mayTake` allows the
-   * lane. The turn goes on where the last call stopped.
+   * Takes up to `limit` rows and about `bytesMax` bytes, one from each lane in its turn. `blockedBy` says what keeps a
+   * lane from being taken from, or takes the room for one row and says nothing; the lane is parked under that name.
    */
-  take(limit: number, bytesMax: number, mayTake: (lane: Lane) => boolean): Descriptor[] {
+  take(
+    limit: number,
+    bytesMax: number,
+    blockedBy: (lane: Lane, item: Descriptor) => string | undefined,
+  ): Descriptor[] {
     const taken: Descriptor[] = []
     let bytes = 0
-    let fruitless = 0
-    while (taken.length < limit && bytes < bytesMax && fruitless < this.#round.length) {
-      if (this.#turn >= this.#round.length) this.#turn = 0
-      const lane = this.#round[this.#turn]!
+    while (taken.length < limit && bytes < bytesMax) {
+      const lane = this.#turns.next()
+      if (!lane) break
+      lane.inLine = false
+      if (lane.dropped) continue
       if (lane.head >= lane.items.length) {
         this.#dropIfDone(lane)
-        if (this.#round[this.#turn] === lane) {
-          this.#turn++
-          fruitless++
-        }
-        continue
-      }
-      this.#turn++
-      if (!mayTake(lane)) {
-        fruitless++
         continue
       }
       const item = lane.items[lane.head]!
+      const obstacle = blockedBy(lane, item)
+      if (obstacle !== undefined) {
+        this.#park(lane, obstacle)
+        continue
+      }
       lane.items[lane.head++] = undefined as never
       if (lane.head > 1_000) {
         lane.items = lane.items.slice(lane.head)
@@ -92,22 +127,44 @@ export class Lanes {
       this.#count--
       taken.push(item)
       bytes += item.sizeBytes
-      fruitless = 0
+      this.#queue(lane)
     }
     return taken
   }
 
+  /** What stood under this name has given way for so many rows: as many lanes come back into line. */
+  unpark(obstacle: string, lanes = Number.POSITIVE_INFINITY): void {
+    const parked = this.#parked.get(obstacle)
+    if (!parked) return
+    for (let left = lanes; left > 0 && parked.size > 0; ) {
+      const lane = parked.next()!
+      lane.inLine = false
+      if (lane.dropped) continue
+      this.#queue(lane)
+      left--
+    }
+    if (parked.size === 0) this.#parked.delete(obstacle)
+  }
+
+  /** Everything is worth another look. */
+  unparkAll(): void {
+    for (const obstacle of [...this.#parked.keys()]) this.unpark(obstacle)
+  }
+
   /** Lanes that left rows in the table and have room for them now. */
   thirsty(): Lane[] {
-    return this.#round.filter(
-      (lane) =>
-        lane.stoppedAt !== undefined && !lane.refilling && lane.items.length - lane.head < refillBelow,
-    )
+    const lanes: Lane[] = []
+    const below = this.#bound / 4
+    for (const lane of this.#stopped) {
+      if (lane.refilling || lane.items.length - lane.head >= below) continue
+      if (!this.#options.isSuspended?.(lane.projectId, lane.domain)) lanes.push(lane)
+    }
+    return lanes
   }
 
   /** How many rows a refill may bring. */
   roomOf(lane: Lane): number {
-    return laneMax - (lane.items.length - lane.head)
+    return Math.max(1, this.#bound - (lane.items.length - lane.head))
   }
 
   /** Takes in what the table had behind stoppedAt; `all` when there was no more. `isKnown` rows are skipped. */
@@ -117,47 +174,84 @@ export class Lanes {
     all: boolean,
     isKnown: (item: Descriptor) => boolean,
   ): Descriptor[] {
+    if (lane.dropped) return []
     const added = rows.filter((row) => !isKnown(row))
     lane.items.push(...added)
     this.#count += added.length
+    this.#queue(lane)
     const last = rows[rows.length - 1]?.id ?? lane.stoppedAt!
     if (lane.leftBehind !== undefined) lane.stoppedAt = Math.min(last, lane.leftBehind - 1)
     else lane.stoppedAt = all ? undefined : last
+    if (lane.stoppedAt === undefined) this.#stopped.delete(lane)
     return added
   }
 
-  /** The domains of an IP whose lanes left rows in the table, and behind which id. */
-  overflowing(ipId: number): { domains: string[]; stops: number[] } {
-    const stops = new Map<string, number>()
-    for (const lane of this.#round) {
+  /** The lanes of an IP that left rows in the table, as (project, domain), and behind which id. */
+  overflowing(ipId: number): { projects: string[]; domains: string[]; stops: number[] } {
+    const found = new Map<string, { lane: Lane; stop: number }>()
+    for (const lane of this.#stopped) {
       if (lane.ipId !== ipId || lane.stoppedAt === undefined) continue
-      stops.set(lane.domain, Math.max(stops.get(lane.domain) ?? 0, lane.stoppedAt))
+      const key = `${lane.projectId} ${lane.domain}`
+      const stop = Math.max(found.get(key)?.stop ?? 0, lane.stoppedAt)
+      found.set(key, { lane, stop })
     }
-    return { domains: [...stops.keys()], stops: [...stops.values()] }
+    const entries = [...found.values()]
+    return {
+      projects: entries.map(({ lane }) => lane.projectId),
+      domains: entries.map(({ lane }) => lane.domain),
+      stops: entries.map(({ stop }) => stop),
+    }
   }
 
   /** Forgets an IP. */
   drop(ipId: number): void {
-    for (const [key, lane] of this.#lanes) {
-      if (lane.ipId !== ipId) continue
-      this.#count -= lane.items.length - lane.head
-      this.#lanes.delete(key)
-    }
-    this.#round = [...this.#lanes.values()]
+    for (const lane of this.#lanes.values()) if (lane.ipId === ipId) this.#forget(lane)
   }
 
   clear(): void {
+    for (const lane of this.#lanes.values()) lane.dropped = true
     this.#lanes.clear()
-    this.#round = []
+    this.#stopped.clear()
+    this.#turns.clear()
+    this.#parked.clear()
     this.#count = 0
   }
 
+  /** What each lane may have in memory: less, the more lanes there are, once memory is short. */
+  get #bound(): number {
+    if (this.#count < totalMax / 2) return laneMax
+    return Math.min(laneMax, Math.max(laneMin, Math.floor(totalMax / this.#lanes.size)))
+  }
+
+  /** Cuts lanes down to their share, so that a few deep ones do not keep the others' mail from being read. */
+  #shed(): void {
+    const bound = this.#bound
+    const rows: Descriptor[] = []
+    for (const lane of this.#lanes.values()) {
+      const keep = lane.head + bound
+      if (lane.items.length <= keep) continue
+      const cut = lane.items.splice(keep)
+      rows.push(...cut)
+      // Rows that were put back stand in front, so the lowest id of what is cut is where the table goes on
+      const from = cut.reduce((lowest, row) => Math.min(lowest, row.id), Number.POSITIVE_INFINITY)
+      lane.stoppedAt = Math.min(lane.stoppedAt ?? Number.POSITIVE_INFINITY, from - 1)
+      if (lane.refilling) lane.leftBehind = Math.min(lane.leftBehind ?? from, from)
+      this.#stopped.add(lane)
+    }
+    this.#count -= rows.length
+    // With little to cut, look again only when much more has come
+    this.#shedAt = Math.max(totalMax, Math.floor(this.#count * 1.2))
+    if (rows.length > 0) this.#options.onShed?.(rows)
+  }
+
   #lane(item: Descriptor): Lane {
-    const key = `${item.ipId} ${item.priority} ${item.domain}`
+    const key = `${item.ipId} ${item.priority} ${item.projectId} ${item.domain}`
     const known = this.#lanes.get(key)
     if (known) return known
     const lane: Lane = {
+      key,
       ipId: item.ipId,
+      projectId: item.projectId,
       domain: item.domain,
       priority: item.priority,
       items: [],
@@ -165,15 +259,37 @@ export class Lanes {
       stoppedAt: undefined,
       refilling: false,
       leftBehind: undefined,
+      inLine: false,
+      dropped: false,
     }
     this.#lanes.set(key, lane)
-    this.#round.push(lane)
     return lane
   }
 
+  #queue(lane: Lane): void {
+    if (lane.inLine || lane.dropped) return
+    lane.inLine = true
+    this.#turns.push(lane)
+  }
+
+  #park(lane: Lane, obstacle: string): void {
+    let parked = this.#parked.get(obstacle)
+    if (!parked) {
+      parked = new Turns()
+      this.#parked.set(obstacle, parked)
+    }
+    lane.inLine = true
+    parked.push(lane)
+  }
+
   #dropIfDone(lane: Lane): void {
-    if (lane.stoppedAt !== undefined || lane.refilling) return
-    this.#lanes.delete(`${lane.ipId} ${lane.priority} ${lane.domain}`)
-    this.#round.splice(this.#round.indexOf(lane), 1)
+    if (lane.stoppedAt === undefined && !lane.refilling) this.#forget(lane)
+  }
+
+  #forget(lane: Lane): void {
+    this.#count -= lane.items.length - lane.head
+    lane.dropped = true
+    this.#stopped.delete(lane)
+    this.#lanes.delete(lane.key)
   }
 }

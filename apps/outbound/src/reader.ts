@@ -72,8 +72,9 @@ export class Reader {
     clearInterval(this.#lookBackTimer)
   }
 
-  /** Starts reading an IP from its oldest row. */
+  /** Starts reading an IP from its oldest row, if it is not read already. */
   add(ipId: number): void {
+    if (this.#cursors.has(ipId)) return
     this.#cursors.set(ipId, {
       ipId,
       at: 0,
@@ -127,7 +128,7 @@ export class Reader {
       lane.leftBehind = undefined
       const limit = this.#options.lanes.roomOf(lane)
       this.#options.queries
-        .lane(lane.ipId, lane.domain, lane.priority, lane.stoppedAt!, limit)
+        .lane(lane, lane.stoppedAt!, limit)
         .then((rows) => {
           if (this.#cursors.get(lane.ipId) !== cursor) return
           const added = this.#options.lanes.refill(lane, rows, rows.length < limit, (row) =>
@@ -142,6 +143,11 @@ export class Reader {
         })
     }
     if (this.#options.lanes.hasRoom) this.#readIfDirty()
+  }
+
+  /** These rows were dropped from memory: they are in the table and will be read again. */
+  shed(rows: readonly Descriptor[]): void {
+    for (const row of rows) this.#cursors.get(row.ipId)?.known.delete(row.id)
   }
 
   /** The row has left the queue, or is not ours any more. */

@@ -1,6 +1,6 @@
 /**
- * The outbound process. The flow: hold IPs → read their queue into lanes → take and load → sign → send over a site's
- * sessions → record. Hints and a poll start it, ends of messages keep it going.
+ * The outbound process. The flow: hold IPs → read their queue into lanes → find each domain's site → take and load → sign →
+ * send over the site's sessions → record. Hints and a poll start it, ends of messages keep it going.
  */
 import { randomUUID } from 'node:crypto'
 import { controlChannel, outboundChannel, unpackIds } from '@postel/db/bus/channels'
@@ -8,26 +8,35 @@ import { Listener } from '@postel/db/bus/listener'
 import { Publisher } from '@postel/db/bus/publisher'
 import { requireDurability } from '@postel/db/client'
 import { OutboundQueries } from '@postel/db/queries/outbound'
+import { readPolicies } from '@postel/db/queries/policies'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { SandboxStore } from '@postel/db/queries/sandbox-store'
+import { loadSites, saveDestinations, saveSites } from '@postel/db/queries/sites'
+import { TlsQueries } from '@postel/db/queries/tls'
 import { type Health, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
 import { createSecretBox } from '@postel/runtime/secret-box'
 import type { OutboundConfig } from './config.ts'
+import { Directory } from './directory.ts'
 import { OutboundEvents } from './events.ts'
 import { Holder } from './holder.ts'
 import { Lanes } from './lanes.ts'
-import { plansFor } from './plan.ts'
+import { Notes } from './notes.ts'
+import { planFor, soleDestination } from './plan.ts'
+import { Policies } from './policies.ts'
 import { Reader } from './reader.ts'
 import { Recorder } from './recorder.ts'
 import { openSandboxMailbox, type SandboxMailbox } from './sandbox-mailbox.ts'
 import { Signer } from './sign.ts'
 import { Sites } from './sites.ts'
-import { TakeLoop } from './take-loop.ts'
+import { stopped, TakeLoop } from './take-loop.ts'
+import { Transport } from './transport.ts'
 
 const reportEveryMs = 250
+const lookAgainEveryMs = 1_000
+const lookAtAllEvery = 10
 /** Less than Kubernetes' grace period of 90 s, so that what was learned is still written down. */
 const stopAfterDotMs = 60_000
 
@@ -40,7 +49,11 @@ export class OutboundService implements Service {
   readonly #publisher: Publisher
   readonly #listener: Listener
   readonly #holder: Holder
-  readonly #lanes = new Lanes()
+  readonly #policies: Policies
+  readonly #transport: Transport
+  readonly #directory: Directory
+  readonly #notes: Notes
+  readonly #lanes: Lanes
   readonly #reader: Reader
   readonly #recorder: Recorder
   readonly #sites: Sites
@@ -48,6 +61,8 @@ export class OutboundService implements Service {
   #mailbox: SandboxMailbox | undefined
   #health: Health | undefined
   #reportTimer: NodeJS.Timeout | undefined
+  #lookTimer: NodeJS.Timeout | undefined
+  #looks = 0
   #reported = ''
   #reporting = false
   #stopping: Promise<void> | undefined
@@ -67,6 +82,37 @@ export class OutboundService implements Service {
     this.#publisher = new Publisher(url, 'postel-outbound-notify', (error) => events.hintLost(error))
     const schedule = new RetrySchedule(this.#queries.sql, (error) => events.hintLost(error))
 
+    this.#policies = new Policies({
+      read: () => readPolicies(this.#queries.sql),
+      connectionsMax: config.DELIVERY_CONNECTIONS_PER_SITE,
+      hostname: config.POSTEL_HOSTNAME,
+      onChange: () => {
+        this.#directory.expire()
+        this.#lanes.unparkAll()
+        this.#loop.pump()
+      },
+      onBadRule: (name, problem) => events.ruleUnusable(name, problem),
+      onError: (error) => events.policiesFailed(error),
+    })
+    this.#transport = new Transport({
+      config,
+      queries: new TlsQueries(this.#queries.sql),
+      isOurs: (hostOrAddress) => this.#policies.isOurs(hostOrAddress),
+      onError: (error) => events.notesFailed(error),
+    })
+    const { router } = this.#transport
+    this.#directory = new Directory({
+      sole: soleDestination(config, router, () => this.#mailbox!.port),
+      plan: (domain) => planFor(domain, this.#policies, router),
+      onFound: (domain) => {
+        this.#lanes.unpark(`domain ${domain}`)
+        this.#loop.pump()
+      },
+    })
+    this.#lanes = new Lanes({
+      onShed: (rows) => this.#reader.shed(rows),
+      isSuspended: (projectId, domain) => this.#policies.isSuspended(projectId, domain),
+    })
     this.#reader = new Reader({
       queries: this.#queries,
       lanes: this.#lanes,
@@ -83,9 +129,7 @@ export class OutboundService implements Service {
       processId: this.#processId,
       nodeName: config.NODE_NAME,
       addresses: config.OUTBOUND_ADDRESSES,
-      onAcquired: (ips) => {
-        for (const ip of ips) this.#reader.add(ip.ipId)
-      },
+      onAcquired: (ips) => void this.#acquired(ips.map((ip) => ip.ipId)),
       onLost: (ipIds) => {
         for (const id of ipIds) this.#reader.remove(id)
       },
@@ -103,24 +147,39 @@ export class OutboundService implements Service {
         this.#loop.pump()
       },
     })
+    const signer = new Signer(this.#queries, createSecretBox(config.POSTEL_SECRET))
     this.#sites = new Sites({
-      planOf: plansFor(config, () => this.#mailbox!.port),
+      destinationOf: (domain) => this.#directory.find(domain),
       sendable: (ipId) => this.#holder.sendable(ipId),
       holds: (ipId) => this.#holder.holds(ipId),
+      insistsOnTls: (message) => this.#policies.insistsOnTls(message.projectId, message.signingDomain),
       hostname: config.POSTEL_HOSTNAME,
       commandSeconds: config.DELIVERY_COMMAND_SECONDS,
       finalDotSeconds: config.DELIVERY_FINAL_DOT_SECONDS,
+      connecting: this.#transport.connecting,
       tellEnvelopeId: config.DELIVERY_MODE === 'sandbox',
+      replyRules: () => this.#policies.replyRules,
+      sign: (raw, domain) => signer.sign(raw, domain),
       onOutcome: (outcome) => {
         events.tried(outcome)
         this.#recorder.add(outcome)
         this.#loop.pump()
       },
-      onRoom: () => this.#loop.pump(),
+      onRoom: (obstacle, rows) => {
+        this.#lanes.unpark(obstacle, rows)
+        this.#loop.pump()
+      },
       onReleased: (message) => {
         this.#loop.leave(message)
         this.#reader.release(message)
       },
+    })
+    this.#notes = new Notes({
+      takeSites: () => this.#sites.takeChanges(),
+      takeDestinations: () => this.#directory.takeFound(),
+      saveSites: (sites) => saveSites(this.#queries.sql, sites),
+      saveDestinations: (found) => saveDestinations(this.#queries.sql, found),
+      onError: (error) => events.notesFailed(error),
     })
     this.#loop = new TakeLoop({
       queries: this.#queries,
@@ -128,9 +187,10 @@ export class OutboundService implements Service {
       reader: this.#reader,
       sites: this.#sites,
       recorder: this.#recorder,
-      signer: new Signer(this.#queries, createSecretBox(config.POSTEL_SECRET)),
+      signer,
       events,
-      mayStart: (ipId) => this.#holder.sendable(ipId) !== undefined,
+      mayStart: ({ ipId, projectId, domain }) =>
+        this.#holder.sendable(ipId) !== undefined && !this.#policies.isSuspended(projectId, domain),
     })
     this.#listener = new Listener({
       url,
@@ -138,7 +198,10 @@ export class OutboundService implements Service {
       channels: [outboundChannel, controlChannel],
       onNotification: (channel, payload) => {
         if (channel === outboundChannel) this.#reader.hint(unpackIds(payload))
-        else this.#holder.refresh()
+        else {
+          this.#holder.refresh()
+          this.#policies.refresh()
+        }
       },
       onReady: () => this.#reader.rescan(),
       onError: (error) => events.listenFailed(error),
@@ -161,10 +224,14 @@ export class OutboundService implements Service {
         await this.#queries.sql`select 1`
       },
     })
+    await this.#policies.start()
+    await this.#transport.start()
     await this.#listener.start()
     this.#reader.start()
     await this.#holder.start()
     this.#reportTimer = setInterval(() => void this.#report(), reportEveryMs)
+    this.#lookTimer = setInterval(() => this.#lookAgain(), lookAgainEveryMs)
+    this.#notes.start()
   }
 
   stop(): Promise<void> {
@@ -174,12 +241,16 @@ export class OutboundService implements Service {
 
   async #stop(): Promise<void> {
     this.#reader.stop()
+    this.#policies.stop()
+    clearInterval(this.#lookTimer)
     await this.#listener.stop()
     await this.#loop.stop()
     this.#lanes.clear()
     await this.#sites.stop(stopAfterDotMs)
     await this.#recorder.flush(5_000)
     clearInterval(this.#reportTimer)
+    await this.#notes.stop()
+    await this.#transport.stop()
     await this.#holder.stop()
     // With outcomes unrecorded the holds must expire instead: the successor then treats those rows as tried
     if (this.#recorder.count === 0)
@@ -190,9 +261,26 @@ export class OutboundService implements Service {
     await this.#queries.stop()
   }
 
+  /** Reads an IP's queue once it is known what its sites have taught the last holder. */
+  async #acquired(ipIds: readonly number[]): Promise<void> {
+    try {
+      this.#sites.remember(await loadSites(this.#queries.sql, ipIds))
+    } catch (error) {
+      this.#events.notesFailed(error)
+    }
+    for (const id of ipIds) if (this.#holder.holds(id)) this.#reader.add(id)
+  }
+
+  /** IPs may have been resumed and suspensions may have ended; and, now and then, everything else. */
+  #lookAgain(): void {
+    if (++this.#looks % lookAtAllEvery === 0) this.#lanes.unparkAll()
+    else this.#lanes.unpark(stopped)
+    this.#loop.pump()
+  }
+
   /** Writes down what is in flight when it has changed. */
   async #report(): Promise<void> {
-    const ids = [...this.#loop.inFlight.keys()]
+    const ids = [...this.#loop.inFlight]
     const text = ids.join()
     if (this.#reporting || text === this.#reported) return
     this.#reporting = true

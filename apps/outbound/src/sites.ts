@@ -1,65 +1,100 @@
 /**
- * The sessions to each site (a source IP and a destination): messages wait here for a session, and a session takes the
- * next one as soon as it has ended with the last. Idle sessions are kept for a moment.
+ * The sessions to each site (a source IP and what shares limits at the other end): a message reserves its place, waits here
+ * for a session, and a session takes the next one that it may carry as soon as it has ended with the last. What a site
+ * has taught us (throttle.ts) says how much may be begun. Idle sessions are kept for a moment.
  */
-import type { HeldIp, LoadedMessage, Outcome } from '@postel/db/queries/outbound'
-import { connectTo } from './connect.ts'
+import type { Descriptor, HeldIp, LoadedMessage, Outcome } from '@postel/db/queries/outbound'
+import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
+import { type ConnectOptions, connectTo } from './connect.ts'
 import { deliver, outcomeOf, type ReadyMessage } from './deliver.ts'
-import type { Route } from './route.ts'
-import type { SmtpClient } from './smtp-client.ts'
-
-/** How a site is reached. */
-export type SitePlan = {
-  connectionsMax: number
-  resolve: (ip: HeldIp) => Promise<Route>
-  implicitTls: boolean
-  /** Only over TLS with a good certificate: credentials are sent. */
-  requireTls: boolean
-  auth?: { user: string; pass: string } | undefined
-}
+import type { Destination } from './plan.ts'
+import { carries, Session } from './session.ts'
+import { Throttle, type ThrottleRecord, type ThrottleState } from './throttle.ts'
+import type { TlsFloor } from './tls-policy.ts'
 
 export type SitesOptions = {
-  /** The site of a domain's mail: its name, and how to reach it. */
-  planOf: (domain: string) => { name: string; plan: SitePlan }
+  /** Undefined while it is being found out; onFound() will unpark `domain <name>`. */
+  destinationOf: (domain: string) => Destination | undefined
   sendable: (ipId: number) => HeldIp | undefined
   holds: (ipId: number) => HeldIp | undefined
+  insistsOnTls: (message: LoadedMessage) => boolean
   hostname: string
   commandSeconds: number
   finalDotSeconds: number
-  /** Name the message in ENVID, so that the sandbox mailbox knows whose it is. */
+  /** What all connections share. */
+  connecting: Pick<ConnectOptions, 'contexts' | 'onTlsResult'>
   tellEnvelopeId: boolean
+  replyRules: () => readonly CompiledReplyRule[]
+  /** The signature fields of a message that had to be changed for its remote. */
+  sign: (raw: Buffer, domain: string | null) => Promise<Buffer>
   onOutcome: (outcome: Outcome) => void
-  /** A site may be given more than before. */
-  onRoom: () => void
+  /** What was in the way under this name has given way for so many rows. */
+  onRoom: (obstacle: string, rows: number) => void
   /** The message was not sent and has no outcome: it stays in the queue. */
   onReleased: (message: LoadedMessage) => void
 }
 
+/** A throttle as people are shown it. */
+export type SiteRecord = ThrottleRecord & {
+  ipId: number
+  site: string
+  connectionsMax: number
+  messagesPerMinute: number | null
+}
+
 type Site = {
   key: string
-  plan: SitePlan
-  ready: ReadyMessage[]
-  /** Messages loaded for it and not ended. */
+  ipId: number
+  name: string
+  throttle: Throttle
+  ready: Loaded[]
+  /** Messages reserved for it and not ended. */
   inFlight: number
-  /** Sessions that are open or being opened. */
+  /** Sessions that are open or being opened, and those that are open. */
   sessions: number
+  open: number
   /** A session has been opened: until then it may be dead, and gets little. */
   proven: boolean
-  idle: { client: SmtpClient; timer: NodeJS.Timeout }[]
+  /** What a message takes here, smoothed; undefined until one has been through. */
+  averageMs: number | undefined
+  idle: { session: Session; timer: NodeJS.Timeout }[]
+  wake: NodeJS.Timeout | undefined
+  /** throttle.version and its state when they were last told. */
+  told: { version: number; state: ThrottleState }
 }
+
+type Kind = 'fast' | 'slow' | 'unproven'
+type Reservation = { site: Site; destination: Destination; kind: Kind; bytes: number }
+type Loaded = ReadyMessage & { reservation: Reservation }
 
 /** Sessions to a site that has not answered yet. */
 const unprovenSessions = 2
 const idleMs = 10_000
-const messagesPerSession = 1_000
-/** Messages that may be loaded per session, so that one is always at hand. */
+/** Messages that may be loaded per session where they go through so fast that the next must be at hand. */
 const loadedPerSession = 4
+const fastMs = 500
+/**
+ * What may be loaded at once in all, for sites that have not answered yet, for slow ones, and for fast ones: however many
+ * dead or slow sites there are, the others find room.
+ */
+const share: Readonly<Record<Kind, { rows: number; bytes: number }>> = {
+  unproven: { rows: 1_000, bytes: 24 * 1024 * 1024 },
+  slow: { rows: 3_000, bytes: 72 * 1024 * 1024 },
+  fast: { rows: 4_000, bytes: 96 * 1024 * 1024 },
+}
 
 export class Sites {
   readonly #options: SitesOptions
   readonly #sites = new Map<string, Site>()
-  readonly #busy = new Set<SmtpClient>()
+  readonly #reservations = new Map<number, Reservation>()
+  readonly #remembered = new Map<string, SiteRecord>()
+  readonly #busy = new Set<Session>()
   readonly #opening = new AbortController()
+  readonly #used: Record<Kind, { rows: number; bytes: number }> = {
+    unproven: { rows: 0, bytes: 0 },
+    slow: { rows: 0, bytes: 0 },
+    fast: { rows: 0, bytes: 0 },
+  }
   #stopping = false
   #ended: (() => void) | undefined
 
@@ -73,35 +108,77 @@ export class Sites {
     return count
   }
 
-  /** How many more messages for this domain may be loaded now. */
-  room(ipId: number, domain: string): number {
-    const site = this.#site(ipId, domain)
-    return this.#sessionsMax(site) * loadedPerSession - site.inFlight
+  /** Takes the place for a row that is about to be loaded; or says what is in the way. */
+  reserve(row: Descriptor): string | undefined {
+    const destination = this.#options.destinationOf(row.domain)
+    if (!destination) return `domain ${row.domain}`
+    const site = this.#site(row.ipId, destination)
+    const now = performance.now()
+    if (site.throttle.allowance(now) < 1) {
+      this.#wakeLater(site, now)
+      return site.key
+    }
+    const kind = kindOf(site)
+    if (site.inFlight >= this.#sessionsMax(site) * (kind === 'fast' ? loadedPerSession : 1)) return site.key
+    if (!this.#hasShare(kind)) return kind
+    site.throttle.begin(now)
+    site.inFlight++
+    this.#use(kind, 1, row.sizeBytes)
+    this.#reservations.set(row.id, { site, destination, kind, bytes: row.sizeBytes })
+    return undefined
   }
 
-  /** Counts a message that is about to be loaded. */
-  reserve(ipId: number, domain: string): void {
-    this.#site(ipId, domain).inFlight++
+  /** Gives the place back: the message turned out to be gone, or was not sent. */
+  unreserve(row: Pick<Descriptor, 'id'>): void {
+    const reservation = this.#reservations.get(row.id)
+    if (!reservation) return
+    reservation.site.throttle.giveBack()
+    this.#leave(row)
   }
 
-  /** Takes the reservation back: the message turned out to be gone. */
-  unreserve(ipId: number, domain: string): void {
-    this.#leave(this.#site(ipId, domain))
-  }
-
-  /** Hands over a reserved message. */
+  /** Hands over a message that has a place. */
   add(ready: ReadyMessage): void {
-    const site = this.#site(ready.message.ipId, ready.message.domain)
-    if (this.#stopping) return this.#release(site, ready)
-    site.ready.push(ready)
+    const reservation = this.#reservations.get(ready.message.id)
+    if (!reservation || this.#stopping) return this.#release(ready.message)
+    const { site } = reservation
+    site.ready.push({ ...ready, reservation })
     const idle = site.idle.pop()
     if (idle) {
       clearTimeout(idle.timer)
-      void this.#run(site, idle.client)
+      void this.#run(site, idle.session)
     } else if (site.sessions < this.#sessionsMax(site)) {
       site.sessions++
       void this.#run(site, undefined)
     }
+  }
+
+  /** What the last holder of these IPs had learned of their sites. */
+  remember(records: readonly SiteRecord[]): void {
+    for (const record of records) this.#remembered.set(`${record.ipId} ${record.site}`, record)
+  }
+
+  /** What people should see that has changed since the last call; `open` means that all is well again. */
+  takeChanges(): SiteRecord[] {
+    const now = performance.now()
+    const changes: SiteRecord[] = []
+    for (const site of this.#sites.values()) {
+      const record = site.throttle.record(now)
+      const { version } = site.throttle
+      if (version !== site.told.version || record.state !== site.told.state) {
+        site.told = { version, state: record.state }
+        // What another holder of the IP learns is its own to tell
+        if (this.#options.holds(site.ipId))
+          changes.push({
+            ...record,
+            ipId: site.ipId,
+            site: site.name,
+            connectionsMax: site.throttle.connectionsMax(now),
+            messagesPerMinute: site.throttle.messagesPerMinute(now) ?? null,
+          })
+      }
+      this.#forget(site)
+    }
+    return changes
   }
 
   /**
@@ -111,18 +188,20 @@ export class Sites {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true
     for (const site of this.#sites.values()) {
-      for (const { client, timer } of site.idle.splice(0)) {
+      clearTimeout(site.wake)
+      for (const { session, timer } of site.idle.splice(0)) {
         clearTimeout(timer)
-        client.quit()
+        session.quit()
+        this.#closed(site)
         site.sessions--
       }
-      for (const ready of site.ready.splice(0)) this.#release(site, ready)
+      for (const { message } of site.ready.splice(0)) this.#release(message)
     }
     this.#opening.abort()
-    for (const client of this.#busy) if (!client.afterDot) client.close()
+    for (const session of this.#busy) if (!session.client.afterDot) session.client.close()
     if (this.connections === 0) return
     const timer = setTimeout(() => {
-      for (const client of this.#busy) client.close()
+      for (const session of this.#busy) session.client.close()
     }, deadlineMs)
     await new Promise<void>((resolve) => {
       this.#ended = resolve
@@ -130,119 +209,200 @@ export class Sites {
     clearTimeout(timer)
   }
 
-  #site(ipId: number, domain: string): Site {
-    const { name, plan } = this.#options.planOf(domain)
-    const key = `${ipId} ${name}`
-    let site = this.#sites.get(key)
-    if (!site) {
-      site = { key, plan, ready: [], inFlight: 0, sessions: 0, proven: false, idle: [] }
-      this.#sites.set(key, site)
+  #site(ipId: number, destination: Destination): Site {
+    const key = `${ipId} ${destination.site}`
+    const known = this.#sites.get(key)
+    if (known) {
+      if (known.throttle.limits !== destination.limits) known.throttle.limits = destination.limits
+      return known
     }
+    const now = performance.now()
+    const throttle = new Throttle(destination.limits, now)
+    const remembered = this.#remembered.get(key)
+    if (remembered) throttle.restore(remembered, now)
+    this.#remembered.delete(key)
+    const site: Site = {
+      key,
+      ipId,
+      name: destination.site,
+      throttle,
+      ready: [],
+      inFlight: 0,
+      sessions: 0,
+      open: 0,
+      proven: false,
+      averageMs: undefined,
+      idle: [],
+      wake: undefined,
+      told: { version: throttle.version, state: remembered?.state ?? 'open' },
+    }
+    this.#sites.set(key, site)
     return site
   }
 
-  /** One session's life: send what is ready, then idle for a moment. */
-  async #run(site: Site, idle: SmtpClient | undefined): Promise<void> {
-    let client = idle
+  /** One session's life: send what is ready and what it may carry, then idle for a moment. */
+  async #run(site: Site, idle: Session | undefined): Promise<void> {
+    let session = idle
     for (;;) {
-      const ready = site.ready.shift()
-      if (!ready) break
-      const unfit = ready.message.details?.require_tls === true && !client?.verified
-      if (!client?.usable || unfit || client.sent >= messagesPerSession) {
-        client?.quit()
-        client = await this.#connect(site, ready)
-        if (!client) continue
-      }
-      if (this.#stopping) {
-        this.#release(site, ready)
-        break
-      }
-      this.#busy.add(client)
-      const result = await deliver(
-        ready,
-        client,
-        () => this.#options.holds(ready.message.ipId) !== undefined,
-        this.#options.tellEnvelopeId,
-      )
-      this.#busy.delete(client)
-      if (result === 'retry' && !this.#stopping) {
-        site.ready.unshift(ready)
-        client.close()
+      const loaded = next(site, session)
+      if (!loaded) break
+      const floor = this.#floorOf(loaded)
+      const ip = this.#options.sendable(loaded.message.ipId)
+      if (!ip || this.#stopping) {
+        this.#release(loaded.message)
         continue
       }
-      if (result === 'retry' || result === 'fenced' || (this.#stopping && wasCut(result))) {
-        this.#release(site, ready)
+      if (
+        session &&
+        !(await carries(session, loaded.reservation.destination, floor, ip, site.throttle.limits))
+      ) {
+        session.quit()
+        this.#closed(site)
+        session = undefined
+      }
+      session ??= await this.#connect(site, loaded, floor, ip)
+      if (!session) continue
+      if (this.#stopping) {
+        this.#release(loaded.message)
+        break
+      }
+      const result = await this.#deliver(site, session, loaded)
+      if (result === 'retry' && !this.#stopping) {
+        site.ready.unshift(loaded)
+        session.client.close()
+        this.#closed(site)
+        session = undefined
+        continue
+      }
+      if (typeof result === 'string' || (this.#stopping && wasCut(result))) {
+        this.#release(loaded.message)
       } else {
-        this.#leave(site)
+        this.#judge(site, result)
+        this.#leave(loaded.message)
         this.#options.onOutcome(result)
       }
     }
-    if (client?.usable && !this.#stopping) return this.#park(site, client)
-    client?.quit()
+    if (session?.client.usable && !this.#stopping) return this.#park(site, session)
+    if (session) {
+      session.quit()
+      this.#closed(site)
+    }
     this.#endSession(site)
   }
 
+  async #deliver(site: Site, session: Session, loaded: Loaded): Promise<Outcome | 'retry' | 'fenced'> {
+    const startedAt = performance.now()
+    this.#busy.add(session)
+    const result = await deliver(loaded, session.client, {
+      maySendDot: () => this.#options.holds(loaded.message.ipId) !== undefined,
+      recipientsPerTransaction: site.throttle.limits.recipientsPerTransaction,
+      tellEnvelopeId: this.#options.tellEnvelopeId,
+      sign: this.#options.sign,
+      replyRules: this.#options.replyRules(),
+    })
+    this.#busy.delete(session)
+    session.destination = loaded.reservation.destination
+    const tookMs = performance.now() - startedAt
+    site.averageMs = site.averageMs === undefined ? tookMs : site.averageMs * 0.9 + tookMs * 0.1
+    return result
+  }
+
   /** A session for the message, or none: then the message has its outcome already. */
-  async #connect(site: Site, ready: ReadyMessage): Promise<SmtpClient | undefined> {
-    const ip = this.#options.sendable(ready.message.ipId)
-    if (!ip || this.#stopping) {
-      this.#release(site, ready)
-      return undefined
-    }
-    const result = await connectTo(await site.plan.resolve(ip), {
+  async #connect(
+    site: Site,
+    { message, startedAt, reservation }: Loaded,
+    floor: TlsFloor,
+    ip: HeldIp,
+  ): Promise<Session | undefined> {
+    const { destination } = reservation
+    const route = await destination.resolve(ip)
+    const result = await connectTo(route, {
+      ...this.#options.connecting,
       ip,
       ehloName: ip.ehloName ?? this.#options.hostname,
       commandSeconds: this.#options.commandSeconds,
       finalDotSeconds: this.#options.finalDotSeconds,
-      implicitTls: site.plan.implicitTls,
-      requireTls: ready.message.details?.require_tls === true || site.plan.requireTls,
-      verify: site.plan.requireTls,
-      auth: site.plan.auth,
+      implicitTls: destination.implicitTls,
+      floor,
+      auth: destination.auth,
       signal: this.#opening.signal,
     })
     if ('client' in result) {
+      site.open++
+      site.throttle.connected()
       this.#prove(site)
-      return result.client
+      return new Session(result.client, destination, floor)
     }
-    if ('local' in result) {
-      this.#release(site, ready)
+    if ('local' in result || this.#stopping) {
+      this.#release(message)
       return undefined
     }
-    if (this.#stopping) {
-      this.#release(site, ready)
-      return undefined
+    const now = performance.now()
+    const { verdict, target } = result
+    const outcome = outcomeOf({ message, startedAt }, target, () => verdict)
+    if (verdict.code !== null) this.#judge(site, outcome)
+    else if (target && site.open === 0) {
+      site.proven = false
+      site.throttle.unreachable(verdict.reply, now)
     }
-    this.#leave(site)
-    this.#options.onOutcome(outcomeOf(ready, result.target, () => result.verdict))
+    this.#leave(message)
+    this.#options.onOutcome(outcome)
+    // What else waits for it must not knock at the same door
+    if (site.throttle.waitMs(now) > 0 && site.open === 0)
+      for (const other of site.ready.splice(0)) this.#release(other.message)
     return undefined
   }
 
+  /** What a message's result says of the site: a delivery, a request to slow down, or one refusal however many recipients. */
+  #judge(site: Site, { recipients, retryAfter }: Outcome): void {
+    const now = performance.now()
+    const delivered = recipients.find(({ outcome }) => outcome === 'delivered')
+    const slowDown = recipients.find(({ category }) => category === 'rate')
+    const retryAfterMs = retryAfter === null ? undefined : retryAfter * 1_000
+    if (delivered) site.throttle.delivered(now)
+    if (slowDown) site.throttle.slowDown(slowDown.reply, retryAfterMs, now)
+    if (delivered || slowDown) return
+    const refusal =
+      recipients.find(({ category }) => category === 'reputation') ??
+      recipients.find(({ category }) => category === 'policy' || category === 'spam')
+    if (refusal) site.throttle.refused(refusal.category === 'reputation' ? 2 : 1, refusal.reply, now)
+  }
+
+  #floorOf({ message, reservation }: Loaded): TlsFloor {
+    if (message.details?.require_tls) return 'requiretls'
+    if (reservation.destination.floor === 'enforced' || this.#options.insistsOnTls(message)) return 'enforced'
+    return 'opportunistic'
+  }
+
   #sessionsMax(site: Site): number {
-    return site.proven ? site.plan.connectionsMax : Math.min(unprovenSessions, site.plan.connectionsMax)
+    const most = site.throttle.connectionsMax(performance.now())
+    return site.proven ? most : Math.min(unprovenSessions, most)
   }
 
   /** The site answers: let what waits for it have the sessions that it may have. */
   #prove(site: Site): void {
     if (site.proven) return
     site.proven = true
-    for (
-      let waiting = site.ready.length;
-      waiting > 0 && site.sessions < site.plan.connectionsMax;
-      waiting--
-    ) {
+    const most = this.#sessionsMax(site)
+    for (let waiting = site.ready.length; waiting > 0 && site.sessions < most; waiting--) {
       site.sessions++
       void this.#run(site, undefined)
     }
-    this.#options.onRoom()
+    this.#options.onRoom(site.key, most)
   }
 
-  #park(site: Site, client: SmtpClient): void {
+  #park(site: Site, session: Session): void {
     const timer = setTimeout(() => {
-      site.idle = site.idle.filter((other) => other.client !== client)
-      client.quit()
+      site.idle = site.idle.filter((other) => other.session !== session)
+      session.quit()
+      this.#closed(site)
       this.#endSession(site)
     }, idleMs)
-    site.idle.push({ client, timer })
+    site.idle.push({ session, timer })
+  }
+
+  #closed(site: Site): void {
+    site.open--
   }
 
   #endSession(site: Site): void {
@@ -256,19 +416,88 @@ export class Sites {
     if (this.#stopping && this.connections === 0) this.#ended?.()
   }
 
-  #leave(site: Site): void {
+  #release(message: LoadedMessage): void {
+    this.unreserve(message)
+    this.#options.onReleased(message)
+  }
+
+  #leave(row: Pick<Descriptor, 'id'>): void {
+    const reservation = this.#reservations.get(row.id)
+    if (!reservation) return
+    this.#reservations.delete(row.id)
+    const { site, kind, bytes } = reservation
     site.inFlight--
+    this.#use(kind, -1, -bytes)
+    this.#options.onRoom(site.key, 1)
+    if (this.#hasShare(kind)) this.#options.onRoom(kind, 1)
     this.#forget(site)
   }
 
-  #release(site: Site, ready: ReadyMessage): void {
-    this.#leave(site)
-    this.#options.onReleased(ready.message)
+  #hasShare(kind: Kind): boolean {
+    const { unproven, slow, fast } = this.#used
+    const rows = {
+      unproven: unproven.rows,
+      slow: unproven.rows + slow.rows,
+      fast: unproven.rows + slow.rows + fast.rows,
+    }
+    const bytes = {
+      unproven: unproven.bytes,
+      slow: unproven.bytes + slow.bytes,
+      fast: unproven.bytes + slow.bytes + fast.bytes,
+    }
+    return (Object.keys(share) as Kind[]).every(
+      (each) => rank[each] < rank[kind] || (rows[each] < share[each].rows && bytes[each] < share[each].bytes),
+    )
   }
 
-  #forget(site: Site): void {
-    if (site.inFlight === 0 && site.sessions === 0) this.#sites.delete(site.key)
+  #use(kind: Kind, rows: number, bytes: number): void {
+    this.#used[kind].rows += rows
+    this.#used[kind].bytes += bytes
   }
+
+  #wakeLater(site: Site, now: number): void {
+    if (site.wake || this.#stopping) return
+    site.wake = setTimeout(
+      () => {
+        site.wake = undefined
+        const rows = site.throttle.allowance(performance.now())
+        if (rows >= 1) this.#options.onRoom(site.key, rows)
+      },
+      Math.min(site.throttle.waitMs(now) + 1, 60_000),
+    )
+  }
+
+  /** Nothing goes on there and nothing was learned. */
+  #forget(site: Site): void {
+    if (site.inFlight > 0 || site.sessions > 0) return
+    const now = performance.now()
+    const { state } = site.throttle.record(now)
+    if (site.throttle.version !== site.told.version || state !== site.told.state) return
+    if (!site.throttle.isFresh(now) || site.throttle.waitMs(now) > 0) return
+    clearTimeout(site.wake)
+    this.#sites.delete(site.key)
+  }
+}
+
+const rank: Readonly<Record<Kind, number>> = { unproven: 0, slow: 1, fast: 2 }
+
+function kindOf(site: Site): Kind {
+  if (!site.proven) return 'unproven'
+  return site.averageMs !== undefined && site.averageMs < fastMs ? 'fast' : 'slow'
+}
+
+/** The most urgent message that is ready, one for the session's own destination before others. */
+function next(site: Site, session: Session | undefined): Loaded | undefined {
+  let best = 0
+  for (let index = 1; index < site.ready.length; index++) {
+    const one = site.ready[index]!
+    const other = site.ready[best]!
+    const sooner = one.message.priority - other.message.priority
+    if (sooner > 0) continue
+    const fits = (loaded: Loaded) => loaded.reservation.destination === session?.destination
+    if (sooner < 0 || (fits(one) && !fits(other))) best = index
+  }
+  return best === 0 ? site.ready.shift() : site.ready.splice(best, 1)[0]
 }
 
 /** A stop closed the session before the final dot: nothing is known to the remote. */

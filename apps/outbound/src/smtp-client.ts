@@ -1,5 +1,19 @@
 /** A session with a remote: opened once, then one message after another, each with the replies of its own. */
-import { Connection, type SmtpClientOptions, type SmtpEnvelope, type SmtpError } from './smtp-connection.ts'
+import { Connection, type ConnectionOptions, type SmtpEnvelope, type SmtpError } from './smtp-connection.ts'
+import { type TlsFloor, type TlsPolicy, type TlsSession, tlsText } from './tls-policy.ts'
+
+export type SmtpClientOptions = ConnectionOptions & {
+  /** Why `tls: 'none'`. */
+  plainBecause?: string | undefined
+  terms: TlsTerms
+  /** Asked once the remote has greeted, before any credentials; false: the session is not wanted. */
+  admit?: (session: TlsSession) => boolean
+  /** Gives up opening. */
+  signal?: AbortSignal | undefined
+}
+
+/** What the session's TLS was judged by. */
+export type TlsTerms = { policy: TlsPolicy; floor: TlsFloor }
 
 /** The replies to one message. `error` is about the recipients that are not in `rejected`. */
 export type SmtpResult = {
@@ -17,6 +31,9 @@ export class SmtpClient {
   readonly #connection: Connection
   /** Messages sent on it. */
   sent = 0
+  /** Those of the message that it carries now: said by `tls`. Whoever reuses the session for other mail sets them. */
+  terms: TlsTerms
+  #session: TlsSession | undefined
   #closed = false
   #address: string | null = null
   /** Ends the send in progress when the connection ends: nodemailer does not when it is closed, or broken in RSET. */
@@ -24,6 +41,7 @@ export class SmtpClient {
 
   private constructor(options: SmtpClientOptions) {
     this.#options = options
+    this.terms = options.terms
     this.#connection = new Connection(options)
     // Failures reach whoever waits by callback; the event alone must not end the process
     // nodemailer's own callback, which knows more, comes right behind the event
@@ -58,7 +76,10 @@ export class SmtpClient {
       connection.once('end', closed)
       if (options.signal?.aborted) return closed()
       connection.connect((error) => {
-        if (error || !auth) return settle(error)
+        if (error) return settle(error)
+        client.#session = client.#look()
+        if (options.admit?.(client.#session) === false) return settle(new Error('The session is not wanted'))
+        if (!auth) return settle()
         connection.login({ credentials: auth }, settle)
       })
     })
@@ -78,17 +99,29 @@ export class SmtpClient {
     return this.#address
   }
 
-  get tls(): string | null {
-    return this.#connection.tlsText
+  /** For the attempt; see tlsText. */
+  get tls(): string {
+    return tlsText(this.session, this.terms.policy, this.terms.floor)
   }
 
-  /** Whether the remote has shown a good certificate. */
-  get verified(): boolean {
-    const { tls, verify } = this.#options
-    return this.#connection.secure && (tls === 'required' || verify)
+  /** What can be judged of it. */
+  get session(): TlsSession {
+    return this.#session!
   }
 
-  supports(extension: 'SMTPUTF8' | '8BITMIME' | 'REQUIRETLS'): boolean {
+  #look(): TlsSession {
+    const connection = this.#connection
+    const { host, plainBecause } = this.#options
+    const refusal = connection.starttlsRefusal
+    return {
+      host,
+      facts: connection.tlsFacts,
+      plainBecause: plainBecause ?? (refusal ? `refused: ${refusal.slice(0, 120)}` : 'not offered'),
+      requireTlsOffered: this.supports('REQUIRETLS'),
+    }
+  }
+
+  supports(extension: 'SMTPUTF8' | '8BITMIME' | 'REQUIRETLS' | 'DSN'): boolean {
     return this.#connection.extensions.includes(extension)
   }
 

@@ -4,7 +4,10 @@
  * when it may not, and drops a remote that answers before it is asked. It leans on a few of the library's internals, so
  * the version is pinned and each point has a test.
  */
+import { isIP } from 'node:net'
+import { checkServerIdentity, type SecureContext, type TLSSocket } from 'node:tls'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import type { TlsFacts } from './tls-policy.ts'
 
 export type SmtpEnvelope = {
   from: string
@@ -33,7 +36,7 @@ type Internals = {
   _responseQueue: string[]
   _remainder: string
   _recipientQueue: string[]
-  _socket: import('node:net').Socket & Partial<import('node:tls').TLSSocket>
+  _socket: import('node:net').Socket & Partial<TLSSocket>
   _destroyed: boolean
   _envelope:
     | {
@@ -52,6 +55,10 @@ type Internals = {
   _sendRcpt(recipient: string, callback: unknown): void
   _createSendStream(callback: (error: SmtpError | null, response?: string) => void): unknown
   _actionRCPT(text: string, callback: unknown): void
+  _actionSTARTTLS(text: string): void
+  _onConnect(): void
+  /** Date.now() by which the session must be set up. */
+  _connectionDeadline: number
   _actionSMTPStream(text: string, callback: unknown): void
 }
 
@@ -72,26 +79,29 @@ const Base = SMTPConnection as unknown as new (
   once(event: 'end', listener: () => void): void
 }
 
-export type SmtpClientOptions = {
+export type ConnectionOptions = {
   /** The address to connect to. */
   address: string
   port: number
-  /** The remote's name: SNI, and what a certificate would be checked against. */
+  /** The remote's name, which its certificate is checked against. */
   host: string
+  /** Asked for by SNI. */
+  sniName: string
   localAddress: string | undefined
   ehloName: string
-  tls: 'opportunistic' | 'none' | 'implicit' | 'required'
+  /** `starttls`: where it is offered. The certificate is looked at and never refused here: see `tlsFacts`. */
+  tls: 'starttls' | 'implicit' | 'none'
+  secureContext: SecureContext
   connectSeconds: number
   commandSeconds: number
   finalDotSeconds: number
-  /** The certificate must be good; always so with `required`. */
-  verify: boolean
-  /** Gives up opening. */
-  signal?: AbortSignal | undefined
 }
 
 /** SmtpError.code when the final dot was not allowed: the message was not sent and stays where it is. */
 export const fenced = 'EFENCED'
+
+/** Greeting and STARTTLS together, once connected: a remote may think about us for a while (RFC 5321 §4.5.3.2.1). */
+const setupMs = 90_000
 
 /** Bodies up to this size leave in one go with their dot. */
 const dotWaitsFrom = 256 * 1024
@@ -108,24 +118,26 @@ export class Connection extends Base {
   /** Asked right before the final dot; false: it must not be sent. */
   maySendDot: () => boolean = () => true
   wanted: SmtpEnvelope | undefined
+  /** What the remote said to STARTTLS when it did not go on. */
+  starttlsRefusal: string | undefined
   readonly #finalDotSeconds: number
   readonly #commandSeconds: number
 
-  constructor(options: SmtpClientOptions) {
+  constructor(options: ConnectionOptions) {
     super({
       host: options.address,
       port: options.port,
       name: options.ehloName,
-      servername: options.host,
+      ...(!isIP(options.sniName) && { servername: options.sniName }),
       ...(options.localAddress && { localAddress: options.localAddress }),
       secure: options.tls === 'implicit',
       ignoreTLS: options.tls === 'none',
-      opportunisticTLS: options.tls === 'opportunistic',
-      requireTLS: options.tls === 'required',
+      opportunisticTLS: options.tls === 'starttls',
       tls: {
-        rejectUnauthorized: options.tls === 'required' || options.verify,
-        minVersion: options.tls === 'required' ? 'TLSv1.2' : 'TLSv1',
-        servername: options.host,
+        secureContext: options.secureContext,
+        rejectUnauthorized: false,
+        checkServerIdentity: (_name: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
+          checkServerIdentity(options.host, certificate),
       },
       connectionTimeout: options.connectSeconds * 1000,
       greetingTimeout: options.commandSeconds * 1000,
@@ -141,11 +153,22 @@ export class Connection extends Base {
     return this._supportedExtensions
   }
 
-  /** e.g. `TLSv1.3 TLS_AES_256_GCM_SHA384`; null in plain text. */
-  get tlsText(): string | null {
-    if (!this.secure) return null
-    const cipher = this._socket.getCipher?.()
-    return `${this._socket.getProtocol?.() ?? 'TLS'} ${cipher?.name ?? 'unknown'}`
+  /** How the session is encrypted; undefined in plain text. */
+  get tlsFacts(): TlsFacts | undefined {
+    if (!this.secure) return undefined
+    const socket = this._socket as TLSSocket
+    // Node leaves an Error's code or its message there, whatever its types say
+    const fault = socket.authorizationError as unknown as string | Error | null
+    return {
+      protocol: socket.getProtocol() ?? 'TLS',
+      cipher: socket.getCipher()?.name ?? 'unknown',
+      certificate: socket.getPeerX509Certificate(),
+      pkixFault: socket.authorized
+        ? undefined
+        : fault instanceof Error
+          ? fault.message
+          : (fault ?? 'unknown'),
+    }
   }
 
   get remoteAddress(): string | undefined {
@@ -155,6 +178,17 @@ export class Connection extends Base {
   /** Replies that nobody asked for: the next command would take them for its own. */
   get hasUnsolicited(): boolean {
     return this._responseQueue.length > 0 || this._remainder !== ''
+  }
+
+  /** The time to connect is not the time to greet. */
+  override _onConnect(): void {
+    this._connectionDeadline = Date.now() + setupMs
+    super._onConnect()
+  }
+
+  override _actionSTARTTLS(text: string): void {
+    if (!text.startsWith('2')) this.starttlsRefusal = text
+    super._actionSTARTTLS(text)
   }
 
   override _onData(chunk: Buffer): void {

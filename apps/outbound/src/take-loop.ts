@@ -3,7 +3,7 @@ import type { Descriptor, LoadedMessage, OutboundQueries } from '@postel/db/quer
 import { deferred } from './classify.ts'
 import { outcomeOf } from './deliver.ts'
 import type { OutboundEvents } from './events.ts'
-import type { Lane, Lanes } from './lanes.ts'
+import type { Lanes } from './lanes.ts'
 import type { Reader } from './reader.ts'
 import type { Recorder } from './recorder.ts'
 import { type Signer, SigningKeyError } from './sign.ts'
@@ -11,9 +11,6 @@ import type { Sites } from './sites.ts'
 
 const batchMax = 200
 const batchBytesMax = 16 * 1024 * 1024
-/** Bodies in memory. */
-const inFlightBytesMax = 96 * 1024 * 1024
-const inFlightMax = 2_000
 /** Outcomes that wait for the database; beyond it nothing new is taken. */
 const unrecordedMax = 2_000
 const retryLoadMs = 1_000
@@ -26,14 +23,17 @@ export type TakeLoopOptions = {
   recorder: Recorder
   signer: Signer
   events: OutboundEvents
-  mayStart: (ipId: number) => boolean
+  /** Whether mail of that source IP, project and domain may be sent at all now; unparking `stopped` says that it changed. */
+  mayStart: (of: Pick<Descriptor, 'ipId' | 'projectId' | 'domain'>) => boolean
 }
+
+/** Lanes of IPs, projects and domains that nothing may be sent for now are parked under this name. */
+export const stopped = 'stopped'
 
 export class TakeLoop {
   readonly #options: TakeLoopOptions
   /** Rows loaded, or about to be, and not recorded: what a successor must treat as tried. */
-  readonly inFlight = new Map<number, number>()
-  #inFlightBytes = 0
+  readonly inFlight = new Set<number>()
   #loading: Promise<void> | undefined
   #stopped = false
 
@@ -46,16 +46,14 @@ export class TakeLoop {
     if (this.#loading || this.#stopped) return
     const { lanes, sites, recorder, reader, mayStart } = this.#options
     if (lanes.count === 0) return reader.refill()
-    if (recorder.count >= unrecordedMax || this.inFlight.size >= inFlightMax) return
-    if (this.#inFlightBytes >= inFlightBytesMax) return
-    const batch = lanes.take(batchMax, batchBytesMax, (lane: Lane) => {
-      if (!mayStart(lane.ipId) || sites.room(lane.ipId, lane.domain) <= 0) return false
-      sites.reserve(lane.ipId, lane.domain)
-      return true
+    if (recorder.count >= unrecordedMax) return
+    const batch = lanes.take(batchMax, batchBytesMax, (lane, row) => {
+      if (!mayStart(lane)) return stopped
+      return sites.reserve(row)
     })
     reader.refill()
     if (batch.length === 0) return
-    for (const row of batch) this.#enter(row)
+    for (const row of batch) this.inFlight.add(row.id)
     this.#loading = this.#load(batch).then(() => {
       this.#loading = undefined
       this.pump()
@@ -65,28 +63,20 @@ export class TakeLoop {
   /** Hands over a message that was read with its body; false when there is no room for it now. */
   accept(message: LoadedMessage): boolean {
     const { sites, mayStart } = this.#options
-    if (this.#stopped || !mayStart(message.ipId) || sites.room(message.ipId, message.domain) <= 0)
-      return false
-    sites.reserve(message.ipId, message.domain)
-    this.#enter(message)
+    if (this.#stopped || !mayStart(message) || sites.reserve(message) !== undefined) return false
+    this.inFlight.add(message.id)
     void this.#sign(message, performance.now())
     return true
   }
 
   /** The message has ended or was released. */
   leave(row: Pick<Descriptor, 'id'>): void {
-    this.#inFlightBytes -= this.inFlight.get(row.id) ?? 0
     this.inFlight.delete(row.id)
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     await this.#loading
-  }
-
-  #enter(row: Descriptor): void {
-    this.inFlight.set(row.id, row.sizeBytes)
-    this.#inFlightBytes += row.sizeBytes
   }
 
   async #load(batch: readonly Descriptor[]): Promise<void> {
@@ -97,7 +87,7 @@ export class TakeLoop {
     } catch (error) {
       events.loadFailed(error)
       for (const row of batch) {
-        sites.unreserve(row.ipId, row.domain)
+        sites.unreserve(row)
         this.leave(row)
         lanes.putBack(row)
       }
@@ -108,7 +98,7 @@ export class TakeLoop {
       const found = new Set(loaded.map((message) => message.id))
       for (const row of batch) {
         if (found.has(row.id)) continue
-        sites.unreserve(row.ipId, row.domain)
+        sites.unreserve(row)
         this.leave(row)
         reader.forget(row)
       }
@@ -123,7 +113,7 @@ export class TakeLoop {
       sites.add({ message, signature: await signer.sign(message.raw, message.signingDomain), startedAt })
     } catch (error) {
       events.signFailed(message.messageId, error)
-      sites.unreserve(message.ipId, message.domain)
+      sites.unreserve(message)
       if (!(error instanceof SigningKeyError)) {
         // The keys could not be asked for: that is no try, and the row is found again
         this.leave(message)

@@ -1,11 +1,12 @@
 /** worker's configuration. */
 import { readEnv, wholeNumber } from '@postel/runtime/env'
-import { databaseSettings, processSettings } from '@postel/runtime/settings'
+import { databaseSettings, hostnameSetting, processSettings } from '@postel/runtime/settings'
 import { z } from 'zod'
 
 export const schema = z.object({
   ...databaseSettings,
   ...processSettings,
+  ...hostnameSetting,
   RETENTION_DAYS: wholeNumber(30, 1, 3650),
 })
 

@@ -5,6 +5,7 @@ import { Counter, type Registry } from '@postel/runtime/metrics'
 export class WorkerEvents {
   readonly #log: Logger
   readonly #released
+  readonly #reports
   readonly #tasks
 
   constructor(log: Logger, registry: Registry) {
@@ -13,6 +14,12 @@ export class WorkerEvents {
     this.#released = new Counter({
       name: 'postel_released_total',
       help: 'Rows moved from waiting to queue',
+      registers,
+    })
+    this.#reports = new Counter({
+      name: 'postel_reports_total',
+      help: 'Delivery reports to senders by kind, and those that could not be made',
+      labelNames: ['kind'] as const,
       registers,
     })
     this.#tasks = new Counter({
@@ -41,6 +48,16 @@ export class WorkerEvents {
       { event: 'partition_kept', partition, err },
       'could not drop the partition, trying again later',
     )
+  }
+
+  reported(report: string, message: string, kind: 'final' | 'delayed'): void {
+    this.#reports.inc({ kind })
+    this.#log.info({ event: 'reported', report, message, kind })
+  }
+
+  reportFailed(message: string, err: unknown): void {
+    this.#reports.inc({ kind: 'failed' })
+    this.#log.error({ event: 'report_failed', message, err }, 'a report to a sender could not be made')
   }
 
   taskDone(task: string): void {

@@ -2,6 +2,7 @@
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, type Sql } from '@postel/db/client'
 import { MaintenanceQueries } from '@postel/db/queries/maintenance'
+import { ReportQueries } from '@postel/db/queries/reports'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import { type Health, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
@@ -19,6 +20,8 @@ export class WorkerService implements Service {
   readonly #registry = createRegistry('worker', { processMetrics: true })
   readonly #events: WorkerEvents
   readonly #sql: Sql
+  /** Apart from the pool, so that long tasks do not look like an absent database. */
+  readonly #healthSql: Sql
   readonly #publisher: Publisher
   readonly #pool: pg.Pool
   readonly #stopped = new AbortController()
@@ -32,6 +35,7 @@ export class WorkerService implements Service {
     this.#events = new WorkerEvents(log, this.#registry)
     const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL
     this.#sql = connect(url, { name: 'postel-worker', max: 3 })
+    this.#healthSql = connect(url, { name: 'postel-worker-health', max: 1, statementTimeoutMs: 4_000 })
     this.#publisher = new Publisher(url, 'postel-worker-notify', (error) => this.#events.hintLost(error))
     // graphile-worker speaks pg: one connection listens, the others work
     this.#pool = new pg.Pool({ connectionString: url, max: 5, application_name: 'postel-worker-graphile' })
@@ -48,7 +52,7 @@ export class WorkerService implements Service {
       port: this.#config.METRICS_PORT,
       registry: this.#registry,
       ready: async () => {
-        await this.#sql`select 1`
+        await this.#healthSql`select 1`
         if (!this.#runner) throw new Error('graphile-worker is not running')
       },
     })
@@ -63,7 +67,7 @@ export class WorkerService implements Service {
     await this.#publisher.stop()
     await this.#health?.stop()
     await this.#pool.end()
-    await this.#sql.end({ timeout: 5 })
+    await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
   }
 
   async #keepRunning(): Promise<void> {
@@ -94,6 +98,7 @@ export class WorkerService implements Service {
     const context = {
       config: this.#config,
       queries: new MaintenanceQueries(this.#sql),
+      reports: new ReportQueries(this.#sql),
       publisher: this.#publisher,
       events: this.#events,
     }

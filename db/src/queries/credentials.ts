@@ -9,6 +9,8 @@ export type Principal = {
   permission: 'full_access' | 'sending_access'
   /** Verified domains that the project may send from: lower-case A-labels. */
   domains: readonly string[]
+  /** The name of the project's pool, the only one that its mail leaves from. */
+  pool: string
 }
 
 /** A network whose clients need no AUTH. */
@@ -71,7 +73,8 @@ export class Credentials {
           where d.organization_id = c.organization_id
             and (d.project_id is null or d.project_id = c.project_id)
             and d.status = 'verified'
-        ) as domains
+        ) as domains,
+        l.name as pool
       from (
         select k.organization_id, k.project_id, k.permission
         from postel.api_keys k
@@ -81,6 +84,8 @@ export class Credentials {
         from postel.smtp_credentials s
         where s.hash = ${hash} and s.revoked_at is null
       ) as c
+      join postel.projects p on p.id = c.project_id
+      join postel.ip_pools l on l.id = p.pool_id
       limit 1`
     return row
   }
@@ -97,8 +102,11 @@ export class Credentials {
           where d.organization_id = s.organization_id
             and (d.project_id is null or d.project_id = s.project_id)
             and d.status = 'verified'
-        ) as domains
+        ) as domains,
+        l.name as pool
       from postel.smtp_credentials s
+      join postel.projects p on p.id = s.project_id
+      join postel.ip_pools l on l.id = p.pool_id
       where s.network is not null and s.revoked_at is null
       order by masklen(s.network) desc, s.id`
     return rows.map(({ network, ...principal }) => ({ network, principal }))

@@ -5,6 +5,7 @@ import { zstdDecompressSync } from 'node:zlib'
 export type Descriptor = {
   id: number
   ipId: number
+  projectId: string
   domain: string
   priority: number
   sizeBytes: number
@@ -36,11 +37,11 @@ export const loadStatement = {
   name: 'load',
   text: `
     select
-      q.id::text as id, q.ip_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
+      q.id::text as id, q.ip_id, q.project_id::text as project_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
       q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain,
       m.details::text as details, b.encoding::int4 as encoding, b.body
     from unnest($1::int[], $2::bigint[]) as w (ip_id, id)
-    join postel.queue q on q.ip_id = w.ip_id and q.id = w.id
+    join postel.queue q on q.ip_id = w.ip_id and q.id = w.id and q.expires_at > clock_timestamp()
     join postel.messages m on m.id = q.message_id and m.id between $3 and $4
     join postel.message_bodies b on b.message_id = q.message_id and b.message_id between $3 and $4`,
 }
@@ -50,7 +51,7 @@ export const takeStatement = {
   name: 'take',
   text: `
     select
-      q.id::text as id, q.ip_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
+      q.id::text as id, q.ip_id, q.project_id::text as project_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
       q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain,
       m.details::text as details, b.encoding::int4 as encoding, b.body
     from unnest($1::int[], $2::bigint[]) as c (ip_id, after)
@@ -62,13 +63,14 @@ export const takeStatement = {
     ) as q
     left join postel.messages m on m.id = q.message_id and m.id between $4 and $5
     left join postel.message_bodies b on
-      b.message_id = m.id and b.message_id between $4 and $5 and q.size_bytes <= 262144
+      b.message_id = m.id and b.message_id between $4 and $5 and q.size_bytes <= 262144 and q.expires_at > clock_timestamp()
     order by q.id`,
 }
 
 export type LoadRow = {
   id: string
   ip_id: number
+  project_id: string
   domain: string
   priority: number
   size_bytes: number
@@ -93,6 +95,7 @@ export function toDescriptor(row: LoadRow): Descriptor {
   return {
     id: Number(row.id),
     ipId: row.ip_id,
+    projectId: row.project_id,
     domain: row.domain,
     priority: row.priority,
     sizeBytes: row.size_bytes,

@@ -154,7 +154,7 @@ export class OutboundQueries {
   after(cursors: readonly { ipId: number; after: number }[], limit: number): Promise<Descriptor[]> {
     return this.#sql<Descriptor[]>`
       select
-        q.id::float8 as id, q.ip_id as "ipId", q.domain, q.priority, q.size_bytes as "sizeBytes",
+        q.id::float8 as id, q.ip_id as "ipId", q.project_id as "projectId", q.domain, q.priority, q.size_bytes as "sizeBytes",
         q.message_id as "messageId"
       from unnest(${cursors.map((c) => c.ipId)}::int[], ${cursors.map((c) => c.after)}::bigint[]) as c (ip_id, after)
       cross join lateral (
@@ -190,36 +190,44 @@ export class OutboundQueries {
   }
 
   /** The next rows of one lane behind an id: a lane that was over its bound in memory is filled up from here. */
-  lane(ipId: number, domain: string, priority: number, after: number, limit: number): Promise<Descriptor[]> {
+  lane(
+    lane: { ipId: number; projectId: string; domain: string; priority: number },
+    after: number,
+    limit: number,
+  ): Promise<Descriptor[]> {
     return this.#sql<Descriptor[]>`
       select
-        q.id::float8 as id, q.ip_id as "ipId", q.domain, q.priority, q.size_bytes as "sizeBytes",
+        q.id::float8 as id, q.ip_id as "ipId", q.project_id as "projectId", q.domain, q.priority, q.size_bytes as "sizeBytes",
         q.message_id as "messageId"
       from postel.queue q
-      where q.ip_id = ${ipId} and q.domain = ${domain} and q.id > ${after} and q.priority = ${priority}
+      where q.ip_id = ${lane.ipId} and q.project_id = ${lane.projectId} and q.domain = ${lane.domain}
+        and q.id > ${after} and q.priority = ${lane.priority}
       order by q.id
       limit ${limit}`
   }
 
   /**
    * All ids of an IP in a range, to be compared with memory, because a lower id may become visible after a higher one. Of
-   * an overflowing domain only those up to where its lane stopped. One text, because tens of thousands are read each
+   * an overflowing lane only those up to where it stopped. One text, because tens of thousands are read each
    * second.
    */
   async idsBetween(
     ipId: number,
     after: number,
     upTo: number,
-    overflowing: { domains: readonly string[]; stops: readonly number[] },
+    overflowing: { projects: readonly string[]; domains: readonly string[]; stops: readonly number[] },
   ): Promise<number[]> {
     const [row] = await this.#sql<{ ids: string | null }[]>`
       select string_agg(q.id::text, ',') as ids
       from postel.queue q
       where q.ip_id = ${ipId} and q.id > ${after} and q.id <= ${upTo}
         and not exists (
-          select from unnest(${overflowing.domains as string[]}::text[], ${overflowing.stops as number[]}::bigint[])
-            as o (domain, stop)
-          where o.domain = q.domain and q.id > o.stop
+          select
+          from unnest(
+            ${overflowing.projects as string[]}::uuid[], ${overflowing.domains as string[]}::text[],
+            ${overflowing.stops as number[]}::bigint[]
+          ) as o (project_id, domain, stop)
+          where o.project_id = q.project_id and o.domain = q.domain and q.id > o.stop
         )`
     return row?.ids ? row.ids.split(',').map(Number) : []
   }
@@ -228,7 +236,7 @@ export class OutboundQueries {
   byIds(ipId: number, ids: readonly number[]): Promise<Descriptor[]> {
     return this.#sql<Descriptor[]>`
       select
-        q.id::float8 as id, q.ip_id as "ipId", q.domain, q.priority, q.size_bytes as "sizeBytes",
+        q.id::float8 as id, q.ip_id as "ipId", q.project_id as "projectId", q.domain, q.priority, q.size_bytes as "sizeBytes",
         q.message_id as "messageId"
       from postel.queue q
       where q.ip_id = ${ipId} and q.id = any (${ids as number[]}::bigint[])
@@ -294,13 +302,13 @@ export class OutboundQueries {
     return { due: row!.due ?? [], events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
   }
 
-  /** The active signing keys of a domain. */
+  /** The newest active key of each algorithm: a new one signs as soon as it is active, the other may stay so meanwhile. */
   dkimKeys(domain: string): Promise<DkimKeyRow[]> {
     return this.#sql<DkimKeyRow[]>`
-      select d.name as domain, k.selector, k.algorithm, k.private_key as "privateKey"
+      select distinct on (k.algorithm) d.name as domain, k.selector, k.algorithm, k.private_key as "privateKey"
       from postel.domains d
       join postel.dkim_keys k on k.domain_id = d.id
       where d.name = ${domain} and d.status = 'verified' and k.active
-      order by k.algorithm desc, k.created_at desc, k.id`
+      order by k.algorithm desc, k.created_at desc, k.id desc`
   }
 }

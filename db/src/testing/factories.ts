@@ -30,6 +30,7 @@ export type MessageOptions = {
   subject?: string
   sendAt?: Date
   priority?: number
+  expiresInSeconds?: number
   organizationId?: string
   projectId?: string
 }
@@ -86,7 +87,7 @@ export function domainOf(address: string): string {
 
 /** What a process hands to the Submitter. */
 export function submission(tenant: Tenant, options: MessageOptions = {}): Submission {
-  const { to = ['ann@dest.test'], subject = 'subject', sendAt, priority } = options
+  const { to = ['ann@dest.test'], subject = 'subject', sendAt, priority, expiresInSeconds } = options
   const raw = Buffer.from(options.raw ?? `From: a@${tenant.domain}\r\nSubject: ${subject}\r\n\r\ntext\r\n`)
   return {
     organizationId: options.organizationId ?? tenant.organizationId,
@@ -101,6 +102,7 @@ export function submission(tenant: Tenant, options: MessageOptions = {}): Submis
     raw,
     ...(sendAt && { sendAt }),
     ...(priority !== undefined && { priority }),
+    ...(expiresInSeconds !== undefined && { expiresInSeconds }),
   }
 }
 
@@ -131,7 +133,8 @@ export async function submitBatch(
       len: raw.length,
       enc: 0,
       det: null,
-      prio: message.priority ?? 50,
+      prio: message.priority ?? null,
+      exp: message.expiresInSeconds ?? null,
       send_at: message.sendAt ?? null,
       rcpt: message.recipients.map((recipient) => recipient.address),
       rdom: message.recipients.map((recipient) => recipient.domain),

@@ -64,6 +64,8 @@ test.each<[string, [string, string][], Partial<Control>]>([
   ['pool', [['X-Postel-Pool', 'bulk']], { pool: 'bulk' }],
   ['send-at', [['X-Postel-Send-At', '2026-01-01T00:00:00Z']], { sendAt: '2026-01-01T00:00:00Z' }],
   ['idempotency key', [['X-Postel-Idempotency-Key', 'k']], { idempotencyKey: 'k' }],
+  ['priority', [['X-Postel-Priority', 'High']], { priority: 10 }],
+  ['lifetime', [['X-Postel-Expires-In', '10m']], { expiresInSeconds: 600 }],
   ['Resend key', [['Resend-Idempotency-Key', 'k']], { idempotencyKey: 'k' }],
   ['unknown of ours', [['X-Postel-Trusted', 'yes']], {}],
   [
@@ -100,6 +102,24 @@ test.each<[string, [string, string][]]>([
       ['Resend-Idempotency-Key', 'b'],
     ],
   ],
+  [
+    'two priorities',
+    [
+      ['X-Postel-Priority', 'high'],
+      ['X-Postel-Priority', 'high'],
+    ],
+  ],
+  [
+    'two lifetimes',
+    [
+      ['X-Postel-Expires-In', '1h'],
+      ['X-Postel-Expires-In', '1h'],
+    ],
+  ],
+  ['unknown priority', [['X-Postel-Priority', 'urgent']]],
+  ['empty priority', [['X-Postel-Priority', '']]],
+  ['negative lifetime', [['X-Postel-Expires-In', '-1']]],
+  ['lifetime in words', [['X-Postel-Expires-In', 'soon']]],
   ['long key', [['X-Postel-Idempotency-Key', 'a'.repeat(257)]]],
   ['long tag', [['X-Postel-Tag', 'a'.repeat(257)]]],
   ['51 tags', [['X-SES-MESSAGE-TAGS', 'a=1,'.repeat(51)]]],

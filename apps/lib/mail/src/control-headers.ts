@@ -1,4 +1,5 @@
 /** The headers that tell the MTA what to do with a message: ours, and other services' names for the same. */
+import { lifetimeDaysMax, parseLifetime, parsePriority } from './urgency.ts'
 
 /** What a client asked for in headers. `metadata` has a null prototype; text is as sent, `sendAt` included. */
 export type Control = {
@@ -7,12 +8,16 @@ export type Control = {
   pool?: string
   sendAt?: string
   idempotencyKey?: string
+  /** Of the queue: see urgency.ts. */
+  priority?: number
+  expiresInSeconds?: number
 }
 
 const limits = { tags: 50, tagCharacters: 256, metadata: 50, keyCharacters: 100, valueCharacters: 1_000 }
 const ownPrefix = 'x-postel-'
 const metadataPrefixes = ['x-postel-metadata-', 'x-pm-metadata-']
 const tagForm = /^([\w-]{1,256})=(.*)$/
+const givenTwice = 'a pool, send-at, priority, expires-in or idempotency-key header is given twice'
 const controlCharacters = /\p{Cc}/u
 
 const readers = new Map<string, (control: Control, value: string) => string | undefined>([
@@ -26,6 +31,8 @@ const readers = new Map<string, (control: Control, value: string) => string | un
   ['x-postel-pool', (control, value) => setOnce(control, 'pool', value)],
   ['x-postel-send-at', (control, value) => setOnce(control, 'sendAt', value)],
   ['x-postel-idempotency-key', (control, value) => setOnce(control, 'idempotencyKey', value)],
+  ['x-postel-priority', setPriority],
+  ['x-postel-expires-in', setLifetime],
   ['resend-idempotency-key', (control, value) => setOnce(control, 'idempotencyKey', value)],
 ])
 
@@ -116,9 +123,27 @@ function setOnce(
   key: 'pool' | 'sendAt' | 'idempotencyKey',
   value: string,
 ): string | undefined {
-  if (control[key] !== undefined) return 'a pool, send-at or idempotency-key header is given twice'
+  if (control[key] !== undefined) return givenTwice
   if (value.length > 256) return 'a pool, send-at or idempotency-key header is longer than 256 characters'
   if (value !== '') control[key] = value
+  return undefined
+}
+
+function setPriority(control: Control, value: string): string | undefined {
+  if (control.priority !== undefined) return givenTwice
+  const priority = parsePriority(value)
+  if (priority === undefined) return 'X-Postel-Priority must be high, normal or low'
+  control.priority = priority
+  return undefined
+}
+
+function setLifetime(control: Control, value: string): string | undefined {
+  if (control.expiresInSeconds !== undefined) return givenTwice
+  const seconds = parseLifetime(value)
+  if (seconds === undefined) {
+    return `X-Postel-Expires-In must be like 600, 10m, 2h or 3d: at least a second, at most ${lifetimeDaysMax} days`
+  }
+  control.expiresInSeconds = seconds
   return undefined
 }
 

@@ -1,6 +1,6 @@
-/** Decoding of header text for display. */
+/** Header text decoded for display, and encoded. */
 import { expect, test } from '@jest/globals'
-import { decodeEncodedWords, octetsToText, truncate } from './encoded-word.ts'
+import { decodeEncodedWords, encodeWords, octetsToText, truncate } from './encoded-word.ts'
 
 test.each([
   ['plain text', 'Hello', 'Hello'],
@@ -21,6 +21,21 @@ test.each([
 test('octets are UTF-8, or latin1 where they cannot be', () => {
   expect(octetsToText('Ã©')).toBe('é')
   expect(octetsToText('\xe9')).toBe('é')
+})
+
+test.each([
+  ['nothing', '', 0],
+  ['a word', 'Z\u00fcrich', 9],
+  ['what looks encoded', '=?utf-8?q?a?=', 9],
+  ['letters of two, three and four octets', '\u00e9\u65e5\u{1f600}x'.repeat(40), 9],
+  ['on a line that is taken', 'Z\u00fcrich', 70],
+])('encodeWords reads as the text, in lines of 76 with the column: %s', (_name, text, column) => {
+  const encoded = encodeWords(text, column)
+  const lines = `${'x'.repeat(column)}${encoded}`.split('\r\n ')
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(76)
+  for (const word of encoded.split('\r\n ').filter(Boolean))
+    expect(decodeEncodedWords(word)).not.toMatch(/\ufffd|=\?UTF-8/)
+  expect(decodeEncodedWords(encoded.replaceAll('\r\n', '').trim())).toBe(text)
 })
 
 test('truncate never splits a surrogate pair', () => {

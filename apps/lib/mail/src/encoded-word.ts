@@ -1,4 +1,4 @@
-/** Header text for display: bytes to characters, encoded words to what they say. */
+/** Header text for display, bytes to characters and encoded words to what they say, and the way back. */
 import { isUtf8 } from 'node:buffer'
 
 const encodedWord = /=\?([^?\s]{1,60})\?([bq])\?([^?\s]*)\?=/gi
@@ -25,6 +25,35 @@ export function decodeEncodedWords(text: string): string {
 export function truncate(text: string, length: number): string {
   if (text.length <= length) return text
   return text.slice(0, /[\ud800-\udbff]/.test(text[length - 1] as string) ? length - 1 : length)
+}
+
+/** RFC 2047 §2: of a word, and of a line that holds one. */
+const maxWordLength = 75
+const maxLineLength = 76
+const aroundPayload = '=?UTF-8?B??='.length
+
+/**
+ * Any text as encoded words in base64 (RFC 2047), one a line, folded; no character is split. `column` is how much of
+ * the first line is taken already: where nothing fits there, the text begins with a fold.
+ */
+export function encodeWords(text: string, column: number): string {
+  const octets = Buffer.from(text.toWellFormed())
+  const words: string[] = []
+  let room = Math.min(maxWordLength, maxLineLength - column) - aroundPayload
+  let folded = ''
+  if (room < 8) {
+    folded = '\r\n '
+    room = maxWordLength - aroundPayload
+  }
+  let start = 0
+  do {
+    let end = Math.min(start + Math.floor(room / 4) * 3, octets.length)
+    while (end < octets.length && (octets[end]! & 0xc0) === 0x80) end--
+    words.push(`=?UTF-8?B?${octets.toString('base64', start, end)}?=`)
+    start = end
+    room = maxWordLength - aroundPayload
+  } while (start < octets.length)
+  return folded + words.join('\r\n ')
 }
 
 type Run = { charset: string; source: string[]; bytes: Buffer[] }

@@ -1,0 +1,157 @@
+/**
+ * The MTA-STS policies of recipient domains (RFC 8461). A policy that was seen binds until it expires, whatever becomes of
+ * DNS and HTTPS meanwhile, and survives restarts in Postgres. It is renewed in the background; only a domain's first mail,
+ * and the first after the domain has announced another policy, waits for the fetch, and not for long.
+ */
+import type { StoredPolicy } from '@postel/db/queries/tls'
+import { type FetchOptions, fetchPolicy, PolicyFetchError } from './mta-sts-fetch.ts'
+import { parseStsPolicy, readStsRecord, type StsPolicy } from './mta-sts-policy.ts'
+import type { Resolver } from './resolver.ts'
+import type { TlsResult } from './tls-policy.ts'
+
+export type StsPoliciesOptions = FetchOptions & {
+  resolver: Resolver
+  store: {
+    /** Policies that have not expired and were fetched since. */
+    load(since: Date): Promise<StoredPolicy[]>
+    save(policy: StoredPolicy): Promise<void>
+  }
+  onError: (error: unknown) => void
+  /** How long a first mail waits. */
+  waitMs?: number
+}
+
+/** The policy in force; `fault` where there is a record, and no policy could be had. */
+export type StsLookup = { policy: StsPolicy | undefined; fault: TlsResult | undefined }
+
+type Known = { policy: StsPolicy; fetchedAt: number; expiresAt: number }
+
+const defaultWaitMs = 5_000
+/** A fetch that failed is not tried again before (RFC 8461 §3.3). */
+const fetchAgainMs = 5 * 60_000
+const refreshAfterMs = 24 * 3_600_000
+const upkeepEveryMs = 10 * 60_000
+const refreshesPerUpkeep = 50
+const failuresMax = 50_000
+/** Other processes' clocks. */
+const clockDifferenceMs = 10 * 60_000
+
+export class StsPolicies {
+  readonly #options: StsPoliciesOptions
+  readonly #known = new Map<string, Known>()
+  readonly #fetching = new Map<string, Promise<void>>()
+  readonly #failed = new Map<string, { result: TlsResult; at: number }>()
+  #loadedUpTo = new Date(0)
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: StsPoliciesOptions) {
+    this.#options = options
+  }
+
+  /** Reads what is known from before; rejects when the database cannot be asked. */
+  async start(): Promise<void> {
+    await this.#load()
+    this.#timer = setInterval(() => void this.#upkeep(), upkeepEveryMs)
+    this.#timer.unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** Never rejects; waits a few seconds at most, and only for a policy that was never seen. */
+  async lookUp(domain: string): Promise<StsLookup> {
+    const id = await this.#announcedId(domain)
+    const known = this.#current(domain)
+    const failed = this.#failed.get(domain)
+    const mayFetch = !failed || Date.now() - failed.at > fetchAgainMs
+    if (id !== undefined && id !== known?.policy.id && mayFetch) {
+      const fetched = this.#fetch(domain, id)
+      await Promise.race([fetched, pause(this.#options.waitMs ?? defaultWaitMs)])
+    } else if (known && isOld(known) && mayFetch) {
+      void this.#fetch(domain, id ?? known.policy.id)
+    }
+    const policy = this.#current(domain)?.policy
+    // Without a record nobody has asked for anything
+    return { policy, fault: policy || id === undefined ? undefined : this.#failed.get(domain)?.result }
+  }
+
+  /** The id in the domain's TXT record. A name server that does not answer says nothing, so what is known stays. */
+  async #announcedId(domain: string): Promise<string | undefined> {
+    const asked = this.#options.resolver.lookUp(`_mta-sts.${domain}`, 'TXT').catch(() => undefined)
+    const lookup = await Promise.race([asked, pause(this.#options.waitMs ?? defaultWaitMs)])
+    return lookup ? readStsRecord(lookup.records) : undefined
+  }
+
+  #current(domain: string): Known | undefined {
+    const known = this.#known.get(domain)
+    if (known && known.expiresAt > Date.now()) return known
+    this.#known.delete(domain)
+    return undefined
+  }
+
+  #fetch(domain: string, id: string): Promise<void> {
+    let fetching = this.#fetching.get(domain)
+    if (!fetching) {
+      fetching = this.#fetchNow(domain, id).finally(() => this.#fetching.delete(domain))
+      this.#fetching.set(domain, fetching)
+    }
+    return fetching
+  }
+
+  async #fetchNow(domain: string, id: string): Promise<void> {
+    try {
+      const text = await fetchPolicy(domain, this.#options)
+      const policy = parseStsPolicy(text, id)
+      if (!policy) throw new PolicyFetchError('The policy file is not a policy', 'sts-policy-invalid')
+      this.#failed.delete(domain)
+      const fetchedAt = Date.now()
+      const expiresAt = fetchedAt + policy.maxAgeSeconds * 1000
+      this.#known.set(domain, { policy, fetchedAt, expiresAt })
+      await this.#options.store
+        .save({
+          domain,
+          policyId: id,
+          policy: text,
+          fetchedAt: new Date(fetchedAt),
+          expiresAt: new Date(expiresAt),
+        })
+        .catch(this.#options.onError)
+    } catch (error) {
+      const result = error instanceof PolicyFetchError ? error.result : 'sts-policy-fetch-error'
+      if (this.#failed.size >= failuresMax) this.#failed.delete(this.#failed.keys().next().value!)
+      this.#failed.set(domain, { result, at: Date.now() })
+    }
+  }
+
+  /** What other processes have fetched, and what grows old here, mailed to or not (RFC 8461 §3.3). */
+  async #upkeep(): Promise<void> {
+    try {
+      await this.#load()
+    } catch (error) {
+      this.#options.onError(error)
+    }
+    const old = [...this.#known].filter(([, known]) => isOld(known)).slice(0, refreshesPerUpkeep)
+    for (const [domain, { policy }] of old) await this.#fetch(domain, policy.id)
+  }
+
+  async #load(): Promise<void> {
+    const stored = await this.#options.store.load(new Date(this.#loadedUpTo.getTime() - clockDifferenceMs))
+    for (const { domain, policyId, policy: text, fetchedAt, expiresAt } of stored) {
+      const policy = parseStsPolicy(text, policyId)
+      const known = this.#known.get(domain)
+      if (policy && (!known || known.fetchedAt < fetchedAt.getTime()))
+        this.#known.set(domain, { policy, fetchedAt: fetchedAt.getTime(), expiresAt: expiresAt.getTime() })
+      if (fetchedAt > this.#loadedUpTo) this.#loadedUpTo = fetchedAt
+    }
+  }
+}
+
+/** Renewed each day, and in the second half of a shorter life. */
+function isOld({ policy, fetchedAt }: Known): boolean {
+  return Date.now() - fetchedAt > Math.min(refreshAfterMs, policy.maxAgeSeconds * 500)
+}
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined).unref())
+}

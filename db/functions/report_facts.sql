@@ -1,0 +1,51 @@
+-- report_facts: what a report about these recipients says. One row, or none when the message is gone. `recipients` is an
+-- array, in their order, of
+--   number, recipient, orcpt (as the sender gave it, or null), state, last_reply, and of the last attempt, or null where
+--   there was none: at, outcome, code, enhanced, reply, mx
+-- `whole` says whether the sender wants the message back (RET=FULL) and gets it: not over 256 KiB, and not when it was
+-- meant to travel over TLS alone (RFC 8689). If not, `body` is only its beginning, enough for a header section even where it
+-- is compressed: the first block of zstd is whole within it.
+create or replace function postel.report_facts(p_message_id uuid, p_numbers smallint[])
+returns table (
+  envelope_from text, message_id_header text, subject text, created_at timestamptz, expires_at timestamptz,
+  envid text, require_tls boolean, whole boolean, encoding smallint, body bytea, recipients json
+)
+language plpgsql stable
+-- Planned once per connection: with so many partitions planning takes longer than running
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select
+    m.envelope_from, m.message_id_header, m.subject, m.created_at, m.expires_at,
+    m.details -> 'dsn' ->> 'envid', r.require_tls, r.whole, b.encoding,
+    case when r.whole then b.body else substring(b.body for 147456) end,
+    (
+      select json_agg(json_build_object(
+        'number', d.number, 'recipient', d.recipient,
+        'orcpt', m.details -> 'dsn' -> 'recipients' -> d.recipient ->> 'orcpt',
+        'state', d.state, 'last_reply', d.last_reply,
+        'at', a.at, 'outcome', a.outcome, 'code', a.code, 'enhanced', a.enhanced_code, 'reply', a.reply, 'mx', a.mx_host
+      ) order by d.number)
+      from postel.deliveries d
+      left join lateral (
+        select * from postel.attempts t
+        where t.message_id = d.message_id and t.number = d.number
+        order by t.attempt desc
+        limit 1
+      ) as a on true
+      where d.message_id = m.id and d.number = any (p_numbers)
+    )
+  from postel.messages m
+  cross join lateral (
+    select
+      m.details -> 'require_tls' is not distinct from 'true'::jsonb as require_tls,
+      coalesce(m.details -> 'dsn' ->> 'ret' = 'FULL', false) and m.size_bytes <= 262144
+        and m.details -> 'require_tls' is distinct from 'true'::jsonb as whole
+  ) as r
+  left join postel.message_bodies b on b.message_id = m.id
+  where m.id = p_message_id;
+end
+$$;
+comment on function postel.report_facts(uuid, smallint[]) is 'What a report about these recipients of a message says.';
