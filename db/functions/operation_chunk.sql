@@ -2,13 +2,15 @@
 -- 5,000 rows. It holds no row longer than its transaction and waits for nobody's. `finished` when it has gone through, and a
 -- look at all of it finds nothing left: what was locked, or has moved on under a new id, is met by another round. Mail
 -- submitted after the operation was asked for is not touched by hold, cancel and bounce; what is put back, or queued on an
--- IP, after its first chunk is not touched by release, retry and move. `next_window` is what to give the next call.
+-- IP, after its first chunk is not touched by release, retry and move. `stalled` when all that is left is locked by others:
+-- try again a moment later. `next_window` is what to give the next call.
 create or replace function postel.operation_chunk(
   p_id bigint,
   p_window integer default 5000,
   p_now timestamptz default clock_timestamp(),
   out recipients bigint,
   out finished boolean,
+  out stalled boolean,
   out next_window integer,
   out ip_ids integer[],
   out due timestamptz[]
@@ -27,6 +29,7 @@ declare
   v_chunk record;
 begin
   recipients := 0;
+  stalled := false;
   next_window := p_window;
   select o.* into strict v_operation from postel.operations o where o.id = p_id for update;
   finished := v_operation.finished_at is not null;
@@ -100,6 +103,7 @@ begin
   if v_operation.queue_at >= v_queue_end and v_operation.waiting_at >= v_waiting_end then
     finished := not v_pulls or (select c.rows = 0 from postel.count_matching(v_operation.verb, v_filter - 'only', 1) as c);
     if not finished then
+      stalled := recipients = 0;
       v_operation.queue_at := 0;
       v_operation.waiting_at := 0;
     end if;

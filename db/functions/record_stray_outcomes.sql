@@ -4,8 +4,17 @@
 -- already has its own next try. Called only by record_outcomes, with the same array; elements whose row was recorded
 -- a moment ago find nothing left to do. Returns the events made.
 create or replace function postel.record_stray_outcomes(p_outcomes json, p_now timestamptz) returns json
-language sql
+language plpgsql
 as $$
+declare
+  v_events json;
+begin
+  -- In the order of those who hold, release and cancel: first the rows, then the deliveries
+  perform from postel.waiting w
+  where w.message_id in (select i.m from json_to_recordset(p_outcomes) as i (m uuid))
+  order by w.id
+  for update;
+
   with results as materialized (
     select i.m as message_id, i.ip, i.at, i.ms, i.mx, i.addr, i.tls, r.*
     from json_to_recordset(p_outcomes) as i (
@@ -21,7 +30,10 @@ as $$
     set state = r.outcome, attempts = d.attempts + 1, updated_at = p_now, last_reply = r.reply
     from results r
     where d.message_id = r.message_id and d.number = r.number
-      and d.state not in ('delivered', 'bounced', 'expired', 'cancelled', 'suppressed')
+      and (
+        d.state not in ('delivered', 'bounced', 'expired', 'cancelled', 'suppressed')
+        or (d.state = 'cancelled' and r.outcome = 'delivered')
+      )
     returning d.message_id, d.number, d.state, d.attempts
   ),
   tried as (
@@ -50,7 +62,10 @@ as $$
   select json_agg(json_build_object(
     'type', e.type, 'message_id', e.message_id, 'delivery_id', e.message_id || '/' || e.number
   ))
-  from recorded e
+  into v_events
+  from recorded e;
+  return v_events;
+end
 $$;
 comment on function postel.record_stray_outcomes(json, timestamptz) is
   'Final results for rows that left the queue while they were being sent; part of record_outcomes.';

@@ -30,12 +30,12 @@ as $$
     where k.numbers is not null
   )
   insert into postel.waiting (
-    state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, message_id, organization_id, project_id, domain,
-    numbers, recipients
+    state, not_before, reason, ip_id, priority, attempts, lost_holders, size_bytes, expires_at, former_id, held_from, message_id,
+    organization_id, project_id, domain, numbers, recipients
   )
   select
-    u.state, u.not_before, u.reason, u.ip_id, u.priority, u.attempts, u.lost_holders, u.size_bytes, u.expires_at, u.message_id, u.organization_id,
-    u.project_id, u.domain, k.numbers, k.recipients
+    u.state, u.not_before, u.reason, u.ip_id, u.priority, u.attempts, u.lost_holders, u.size_bytes, u.expires_at, u.former_id, u.held_from,
+    u.message_id, u.organization_id, u.project_id, u.domain, k.numbers, k.recipients
   from unwaiting u
   cross join lateral (
     select array_agg(r.number order by r.number) as numbers, array_agg(r.address order by r.number) as recipients

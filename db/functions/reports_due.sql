@@ -11,8 +11,11 @@
 -- age, by its deferrals.
 --
 -- last_id is the last event looked at, or p_until when that was all; `read` counts them. due is an array of
--- {message_id, kind, numbers}, or null. The cost is that of a look at the message of each recipient's event: see
--- the figures in db/README.md.
+-- {message_id, kind, numbers}, or null.
+--
+-- The cost is one look at the message of each recipient's event. An index over the messages that ask would cost each
+-- message an entry; this costs 7 to 11 µs for each delivered one, 2% of a core at 2,000 a second (1,000,000 events of
+-- 500,000 messages, one in a hundred asking; PostgreSQL 18, 2 busy cores).
 create or replace function postel.reports_due(
   p_after uuid,
   p_until uuid,

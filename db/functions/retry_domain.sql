@@ -10,7 +10,7 @@ begin
   if domain is null then
     raise exception 'which domain?' using errcode = 'invalid_parameter_value';
   end if;
-  return postel.retry(domain => domain);
+  return postel.retry_mail(domain => domain);
 end
 $$;
 comment on function postel.retry_domain(text) is

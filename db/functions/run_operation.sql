@@ -7,6 +7,7 @@ create or replace function postel.run_operation(
   out busy boolean,
   out recipients bigint,
   out finished boolean,
+  out stalled boolean,
   out next_window integer,
   out ip_ids integer[],
   out due timestamptz[]
@@ -29,8 +30,8 @@ begin
   if run_operation.id is not null then
     -- a chunk that a crash takes back is done again
     perform set_config('synchronous_commit', 'off', true);
-    select c.recipients, c.finished, c.next_window, c.ip_ids, c.due
-    into recipients, finished, next_window, ip_ids, due
+    select c.recipients, c.finished, c.stalled, c.next_window, c.ip_ids, c.due
+    into recipients, finished, stalled, next_window, ip_ids, due
     from postel.operation_chunk(run_operation.id, p_window) as c;
   end if;
 end

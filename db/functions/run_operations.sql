@@ -11,8 +11,8 @@ begin
     select r.* into v_chunk from postel.run_operation(v_window) as r;
     commit;
     exit when v_chunk.id is null and not v_chunk.busy;
-    if v_chunk.busy or (v_chunk.recipients = 0 and v_chunk.next_window >= 200000) then
-      perform pg_sleep(0.1);
+    if v_chunk.busy or v_chunk.stalled then
+      perform pg_sleep(0.2);
       continue when v_chunk.busy;
     end if;
     v_window := v_chunk.next_window;

@@ -27,9 +27,7 @@ begin
       v_ip_ids := v_ip_ids || v_chunk.ip_ids;
       v_due := v_due || v_chunk.due;
       -- Rows that others have locked are left to the worker rather than waited for
-      exit when v_chunk.finished or (
-        v_chunk.recipients = 0 and (select o.queue_at + o.waiting_at = 0 from postel.operations o where o.id = v_id)
-      );
+      exit when v_chunk.finished or v_chunk.stalled;
     end loop;
     perform postel.notify_outbound(array(select distinct i from unnest(v_ip_ids) as i));
     perform postel.schedule_release(v_due);

@@ -362,7 +362,20 @@ describe('a row that left the queue while it was being sent', () => {
     })
   })
 
-  test.each(['cancelled', 'expired', 'bounced'])('stays %s when it became that meanwhile', async (state) => {
+  test('becomes delivered when a person cancelled it while the remote took it, because that is true', async () => {
+    const tenant = await makeTenant(sql)
+    const id = await submitOne(sql, tenant, { to: ['a@dest.test', 'b@dest.test', 'c@dest.test'] })
+    const outcome = await outcomeFor(id, { 1: 'delivered', 2: 'bounced', 3: 'deferred' })
+    await sql`select postel.cancel(${id})`
+    expect((await queries.record([outcome])).events).toHaveLength(1)
+    expect(await stateOf(sql, id)).toMatchObject({
+      deliveries: ['1 delivered', '2 cancelled', '3 cancelled'],
+      queue: [],
+      waiting: [],
+    })
+  })
+
+  test.each(['expired', 'bounced'])('stays %s when it became that meanwhile', async (state) => {
     const tenant = await makeTenant(sql)
     const id = await submitOne(sql, tenant)
     const outcome = await outcomeFor(id, 'delivered')

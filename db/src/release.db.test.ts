@@ -123,7 +123,9 @@ describe('release_due', () => {
       expect(await queries.releaseDue(100)).toEqual({ moved: 1, ipIds: [other.id] })
       expect(await ipOf(id!)).toEqual({
         ip_id: other.id,
-        ip_reason: `drawn by weight from 1 IPs of pool ${tenant.poolName}, none of them held by a node now`,
+        ip_reason:
+          `drawn by weight from 1 IPs of pool ${tenant.poolName}, none of them held by a node now; ` +
+          `was on ${tenant.ips[0]!.address}, which is ${state}`,
       })
     },
   )

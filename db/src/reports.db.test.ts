@@ -260,8 +260,8 @@ describe('a report', () => {
       expect(told.flatMap(({ remaining }) => remaining)).toEqual([])
       const rows =
         await sql`select number, kind, report_id from postel.reports where message_id = ${id} order by 1`
-      const [{ stored }] = told.filter((each) => each.stored !== undefined) as [{ stored: string }]
-      expect([...rows]).toEqual([1, 2].map((number) => ({ number, kind: 'final', report_id: stored })))
+      const reportId = told.find(({ stored }) => stored !== undefined)!.stored
+      expect([...rows]).toEqual([1, 2].map((number) => ({ number, kind: 'final', report_id: reportId })))
     }
   })
 

@@ -31,6 +31,9 @@ export type Phase = {
   max_ms: number
   /** From the same moment until the 250. */
   submission_p95_ms: number
+  /** By Postel's records: from acceptance by the database until the message was read for a try, and the try itself. */
+  queued_p95_ms: number
+  sending_p95_ms: number
   /** Processors kept busy by each part, and by the benchmark itself. */
   cores: Record<Part | 'bench', number>
 }
@@ -56,6 +59,7 @@ const others = Array.from({ length: 4 }, (_, index) => ({
   client: `127.0.4.${index + 1}`,
 }))
 
+type Records = Pick<Phase, 'queued_p95_ms' | 'sending_p95_ms'>
 type Window = { from: number; to: number; cores: Phase['cores'] }
 
 export async function runScenario(cleanup: Cleanup, run: ScenarioRun): Promise<ScenarioFigures> {
@@ -105,11 +109,13 @@ export async function runScenario(cleanup: Cleanup, run: ScenarioRun): Promise<S
   const late = missing() > 0 ? await countLive(postel) : 0
   const lost = missing() - late
   const duplicated = sent.reduce((sum, { token }) => sum + (arrivals.get(token)?.count ?? 1) - 1, 0)
+  const aloneRecords = await recordsOf(postel, aloneWindow)
+  const disturbedRecords = await recordsOf(postel, disturbedWindow)
   await remotes.stop()
   await postel.stopAll()
   await remove()
 
-  const phase = (window: Window): Phase => {
+  const phase = (window: Window, records: Records): Phase => {
     const messages = sent.filter(({ sentAt }) => sentAt >= window.from && sentAt < window.to)
     const took = messages.map(({ token, sentAt }) => (arrivals.get(token)?.at ?? endedAt) - sentAt)
     return {
@@ -121,11 +127,12 @@ export async function runScenario(cleanup: Cleanup, run: ScenarioRun): Promise<S
         messages.map(({ sentAt, repliedAt }) => repliedAt - sentAt),
         0.95,
       ),
+      ...records,
       cores: window.cores,
     }
   }
-  const alone = phase(aloneWindow)
-  const disturbed = phase(disturbedWindow)
+  const alone = phase(aloneWindow, aloneRecords)
+  const disturbed = phase(disturbedWindow, disturbedRecords)
   return {
     alone,
     disturbed,
@@ -176,6 +183,20 @@ async function addProject(postel: Postel, name: string, client: string, priority
     )
     insert into postel.smtp_credentials (organization_id, project_id, name, network)
     select organization_id, id, ${name}, ${client}::cidr from project`
+}
+
+/** What the attempts say of the others' messages of that time. */
+async function recordsOf(postel: Postel, { from, to }: Window): Promise<Records> {
+  const moment = (at: number) => new Date(performance.timeOrigin + at).toISOString()
+  const [row] = await postel.sql<{ queued: number | null; sending: number | null }[]>`
+    select
+      percentile_cont(0.95) within group (order by extract(epoch from a.at - m.created_at) * 1000) as queued,
+      percentile_cont(0.95) within group (order by a.duration_ms) as sending
+    from postel.messages m
+    join postel.projects p on p.id = m.project_id and p.name like 'other%'
+    join postel.attempts a on a.message_id = m.id
+    where m.created_at between ${moment(from)}::timestamptz and ${moment(to)}::timestamptz`
+  return { queued_p95_ms: row!.queued ?? Number.NaN, sending_p95_ms: row!.sending ?? Number.NaN }
 }
 
 /** Messages of the others that are still to be sent. */

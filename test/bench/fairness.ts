@@ -80,6 +80,8 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
     results.push({ ...scenario, figures })
   }
 
+  // What the load alone costs, wherever it goes, is no matter of fairness
+  const load = results.find(({ name }) => name === 'load')?.figures.disturbed.p95_ms
   const sum = (key: 'refused' | 'lost' | 'late' | 'duplicated') =>
     results.reduce((total, { figures }) => total + figures[key], 0)
   const result = {
@@ -89,13 +91,17 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
     lost: sum('lost'),
     late: sum('late'),
     duplicated: sum('duplicated'),
-    scenarios: results.map(({ name, figures }) => ({ name, ...figures })),
+    scenarios: results.map(({ name, figures }) => ({
+      name,
+      ...figures,
+      ...(load !== undefined && { to_load: figures.disturbed.p95_ms / load }),
+    })),
   }
   console.log(
     `\nfairness: the others send ${rate} messages/s of 4 KiB to ${goodDomains.length} domains; ` +
       `${share}% of all mail is the disturber's, and a backlog of ${backlog.toLocaleString('en-US')}; ${seconds} s each\n${machine()}\n`,
   )
-  print(results)
+  print(results, load)
   if (given.json) console.log(JSON.stringify(rounded(result)))
   if (result.lost > 0 || result.duplicated > 0)
     console.error(`Of the others' mail ${result.lost} were lost and ${result.duplicated} came twice.`)
@@ -111,7 +117,10 @@ function chosen(all: readonly Scenario[], only: string | undefined): Scenario[] 
   })
 }
 
-function print(results: readonly (Scenario & { figures: ScenarioFigures })[]): void {
+function print(
+  results: readonly (Scenario & { figures: ScenarioFigures })[],
+  load: number | undefined,
+): void {
   printTable([
     [
       'in the way',
@@ -121,6 +130,7 @@ function print(results: readonly (Scenario & { figures: ScenarioFigures })[]): v
       'p95 ms',
       '250 p95 ms',
       'ratio of p95',
+      'to the load',
       'CPUs busy',
       'lost',
       'late',
@@ -134,6 +144,7 @@ function print(results: readonly (Scenario & { figures: ScenarioFigures })[]): v
       figure(disturbed.p95_ms),
       figure(disturbed.submission_p95_ms),
       figure(ratio),
+      figure(load && disturbed.p95_ms / load),
       figure(Object.values(disturbed.cores).reduce((total, value) => total + value, 0)),
       `${lost}`,
       `${late}`,

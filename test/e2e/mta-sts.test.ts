@@ -10,7 +10,8 @@ import { message } from '../support/postel.ts'
 import { type System, startSystem } from '../support/system.ts'
 import { waitFor, waitUntilEqual } from '../support/wait-for.ts'
 
-const host = 'mx1.remote.test'
+/** Who has the certificate of all exchangers here. */
+const host = 'mx.sts.test'
 const authority = new FakeAuthority()
 const good: MxScript = { starttls: 'works', certificate: authority.issue(host) }
 const stripped: MxScript = {}
@@ -31,6 +32,7 @@ beforeAll(async () => {
     DNS_TIMEOUT_MS: '150',
   }
   system = await startSystem({ mx: good, outbound: outboundEnv })
+  system.dns.zones[host] = { A: [system.mx.address] }
 })
 
 afterAll(async () => {
@@ -46,6 +48,7 @@ beforeEach(() => {
 /** A new domain with this policy. */
 function domainWith(policy: PolicyAnswer, id = '1'): string {
   const domain = system.freshDomain()
+  system.dns.zones[domain] = { MX: [[10, host]] }
   announce(domain, id)
   system.dns.zones[`mta-sts.${domain}`] = { A: ['127.0.0.1'] }
   web.policies[domain] = policy
@@ -162,8 +165,9 @@ test('a policy that was seen binds while DNS and HTTPS are blocked, after a rest
   const other = await startSystem({
     mx: stripped,
     outbound: false,
-    zones: { [domain]: { MX: [[10, host]] } },
   })
+  other.dns.zones[domain] = { MX: [[10, host]] }
+  other.dns.zones[host] = { A: [other.mx.address] }
   await other.postel.sql`
     insert into postel.mta_sts_policies ${other.postel.sql(await storedPolicies(domain))}`
   await other.postel.startOutbound({ ...other.outboundEnv, ...outboundEnv })

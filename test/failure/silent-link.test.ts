@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { inconsistencies } from '@postel/db/testing/factories'
 import { FaultyLink } from '@postel/db/testing/faulty-link'
+import { rounds } from '../ledger/random.ts'
 import { message } from '../support/postel.ts'
 import type { RawSmtp } from '../support/raw-smtp.ts'
 import { type System, startSystem } from '../support/system.ts'
@@ -59,35 +60,43 @@ async function settles(recipient: string): Promise<string[]> {
   }, 20)
 }
 
-test('silence at the final dot is answered with 451 within 30 s, for all who wait; nothing later is acknowledged falsely (C-18)', async () => {
-  const clients = await Promise.all(
-    Array.from({ length: 6 }, (_, number) => atData(`silent${number}@dest.test`)),
-  )
-  // Bytes that are only late: what was refused may still be stored, and no reply to it may be taken for another's
-  link.hold('postel-inbound')
-  const began = performance.now()
-  const refused = await Promise.all(
-    clients.map(async (client) => {
-      const reply = await dot(client)
-      return { reply, seconds: (performance.now() - began) / 1000 }
-    }),
-  )
-  for (const { reply, seconds } of refused) {
-    expect(reply).toMatch(/^451 4\.3\.0 /)
-    expect(seconds).toBeLessThan(30)
-  }
-  link.mend()
+// On connections that are open already it takes 25 s; db/src/silent-link.db.test.ts has the same with a shorter limit
+const links = rounds > 1 ? ['new', 'open'] : ['new']
 
-  const later = ['later0@dest.test', 'later1@dest.test', 'later2@dest.test']
-  const replies = await Promise.all(later.map((recipient) => submit(recipient)))
-  for (const [index, reply] of replies.entries()) {
-    const id = /^250 .*queued as (\S+)/.exec(reply)![1]!
-    expect((await system.postel.settled(id)).map(({ recipient }) => recipient)).toEqual([later[index]])
-  }
-  // Each of the refused is there once or not at all
-  for (let number = 0; number < 6; number++)
-    expect((await countsOf(`silent${number}@dest.test`)).stored).toBeLessThanOrEqual(1)
-}, 60_000)
+test.each(links)(
+  'silence at the final dot on %s connections: 451 within 30 s, for all who wait, and no false 250 later (C-18)',
+  async (connections) => {
+    if (connections === 'open') expect(await submit('first@dest.test')).toMatch(/^250 /)
+    const clients = await Promise.all(
+      Array.from({ length: 6 }, (_, number) => atData(`${connections}${number}@dest.test`)),
+    )
+    // Bytes that are only late: what was refused may still be stored, and no reply to it may be taken for another's
+    link.hold('postel-inbound')
+    const began = performance.now()
+    const refused = await Promise.all(
+      clients.map(async (client) => {
+        const reply = await dot(client)
+        return { reply, seconds: (performance.now() - began) / 1000 }
+      }),
+    )
+    for (const { reply, seconds } of refused) {
+      expect(reply).toMatch(/^451 4\.3\.0 /)
+      expect(seconds).toBeLessThan(30)
+    }
+    link.mend()
+
+    const later = ['later0@dest.test', 'later1@dest.test', 'later2@dest.test']
+    const replies = await Promise.all(later.map((recipient) => submit(recipient)))
+    for (const [index, reply] of replies.entries()) {
+      const id = /^250 .*queued as (\S+)/.exec(reply)![1]!
+      expect((await system.postel.settled(id)).map(({ recipient }) => recipient)).toEqual([later[index]])
+    }
+    // Each of the refused is there once or not at all
+    for (let number = 0; number < 6; number++)
+      expect((await countsOf(`${connections}${number}@dest.test`)).stored).toBeLessThanOrEqual(1)
+  },
+  60_000,
+)
 
 test('the reply to COMMIT is lost: 451, and a client that names its message sends it again without a second copy (C-19)', async () => {
   const key = 'X-Postel-Idempotency-Key: cut-at-commit'

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-export type AppName = 'inbound' | 'outbound' | 'worker'
+export type AppName = 'inbound' | 'outbound' | 'worker' | 'api'
 
 export type Exit = { code: number | null; signal: NodeJS.Signals | null }
 
@@ -66,7 +66,7 @@ export class AppProcess {
   }
 
   /** For signals that do not end it. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGUSR2'): void {
     this.#child?.kill(signal)
   }
 

@@ -40,6 +40,13 @@ export const kept: Judgement = {
   surprises: [],
 }
 
+export type HarnessOptions = {
+  /** Settings of the server. */
+  postgres?: Readonly<Record<string, string | number>>
+  /** Variables of one app's process, over those of all. */
+  env?: Partial<Record<AppName, Record<string, string>>>
+}
+
 const node = 'harness'
 const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.3']
 
@@ -52,6 +59,10 @@ export class Harness {
   readonly outbound: AppProcess
   readonly worker: AppProcess
   readonly port: number
+  /** For makeApp('api'), which is not started by itself. */
+  readonly apiPort: number
+  /** Of the one project. */
+  readonly apiKey = `pk_test_${randomBytes(12).toString('hex')}`
   /** Recipients that may come twice: received when a sender died or was stopped, and not recorded by then. */
   readonly inDoubt = new Set<string>()
   /** How many each of those moments added. */
@@ -59,16 +70,25 @@ export class Harness {
   readonly #own: TestCluster
   readonly #directory: string
   readonly #env: Record<string, string>
+  readonly #envOf: NonNullable<HarnessOptions['env']>
   readonly #apps: AppProcess[] = []
   readonly #loads: Load[] = []
   #sql: Sql
 
-  private constructor(random: Random, own: TestCluster, sink: Sink, port: number, submissionsPort: number) {
+  private constructor(
+    random: Random,
+    own: TestCluster,
+    sink: Sink,
+    [port, submissionsPort, apiPort]: readonly [number, number, number],
+    envOf: NonNullable<HarnessOptions['env']>,
+  ) {
     this.random = random
+    this.#envOf = envOf
     this.#own = own
     this.cluster = own.cluster
     this.sink = sink
     this.port = port
+    this.apiPort = apiPort
     this.#directory = mkdtempSync(join(tmpdir(), 'postel-ledger-'))
     this.#sql = connect(own.url, { name: 'harness', max: 2 })
     this.#env = {
@@ -78,6 +98,7 @@ export class Harness {
       SMTP_HOST: '127.0.0.1',
       SMTP_SUBMISSION_PORT: `${port}`,
       SMTP_SUBMISSIONS_PORT: `${submissionsPort}`,
+      API_PORT: `${apiPort}`,
       DELIVERY_MODE: 'relay',
       DELIVERY_RELAY_URL: `smtp://127.0.0.1:${sink.port}`,
       DELIVERY_ALLOW_PRIVATE: 'true',
@@ -92,14 +113,21 @@ export class Harness {
   }
 
   /** Starts everything; what is deferred is tried again after about a second. */
-  static async start(name: string): Promise<Harness> {
+  static async start(name: string, options: HarnessOptions = {}): Promise<Harness> {
     const random = makeRandom(name)
-    const own = await startTestCluster()
+    const own = await startTestCluster({ settings: options.postgres ?? {} })
     const sink = await Sink.start(random)
-    const harness = new Harness(random, own, sink, await freePort(), await freePort())
+    const harness = new Harness(
+      random,
+      own,
+      sink,
+      [await freePort(), await freePort(), await freePort()],
+      options.env ?? {},
+    )
     try {
       const sql = harness.#sql
       await bootstrap(sql, {
+        apiKey: harness.apiKey,
         relayCidrs: ['127.0.0.0/8'],
         domains: ['s.test'],
         domainsVerified: true,
@@ -121,7 +149,8 @@ export class Harness {
 
   /** Another process of an app, not started yet; it ends with the harness. */
   makeApp(app: AppName, name: string = app): AppProcess {
-    const process = new AppProcess(name, app, this.#env, join(this.#directory, `${name}.log`))
+    const env = { ...this.#env, ...this.#envOf[app] }
+    const process = new AppProcess(name, app, env, join(this.#directory, `${name}.log`))
     this.#apps.push(process)
     return process
   }

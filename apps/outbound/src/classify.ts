@@ -2,26 +2,24 @@
 
 import type { RecipientOutcome } from '@postel/db/queries/outbound'
 import { parseReply } from '@postel/mail/enhanced-status'
-import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
+import type { ReplyCategory } from '@postel/mail/reply-categories'
+import { type Classification, type CompiledReplyRule, classifyReply } from '@postel/mail/reply-classifier'
+import type { SmtpStage } from '@postel/mail/reply-rules'
 import type { SmtpError } from './smtp-connection.ts'
 
 export type Verdict = Omit<RecipientOutcome, 'number'>
 
-/** RFC 3463 subjects and details, the more exact first. */
-const categories: readonly [RegExp, string][] = [
-  [/^[45]\.1\.8$/, 'sender'],
-  [/^[45]\.1\.(10)$/, 'routing'],
-  [/^[45]\.1\./, 'invalid_recipient'],
-  [/^[45]\.2\.1$/, 'mailbox_disabled'],
-  [/^[45]\.2\.2$/, 'mailbox_full'],
-  [/^[45]\.2\./, 'mailbox'],
-  [/^[45]\.3\.4$/, 'too_large'],
-  [/^[45]\.3\./, 'remote_system'],
-  [/^[45]\.4\./, 'routing'],
-  [/^[45]\.5\./, 'protocol'],
-  [/^[45]\.6\./, 'content'],
-  [/^[45]\.7\./, 'policy'],
-]
+/** Who answered, and what the operator says of replies. */
+export type Remote = { host: string; rules?: readonly CompiledReplyRule[] }
+
+const stages: Readonly<Record<string, SmtpStage>> = {
+  EHLO: 'ehlo',
+  HELO: 'ehlo',
+  LHLO: 'ehlo',
+  STARTTLS: 'starttls',
+  'MAIL FROM': 'mail',
+  'RCPT TO': 'rcpt',
+}
 
 /** A 2yz after the final dot. */
 export function delivered(response: string | undefined): Verdict {
@@ -29,39 +27,55 @@ export function delivered(response: string | undefined): Verdict {
   return verdict('delivered', reply.code || 250, reply.enhanced, null, response ?? '')
 }
 
-/** A failed command: 5yz bounces, 4yz defers, and so does everything that is not a reply at all. */
-export function failed(error: SmtpError, _remote?: { host: string; rules?: readonly CompiledReplyRule[] }): Verdict {
+/**
+ * A failed command: 5yz bounces, 4yz defers, unless a rule says otherwise of the reply; what is not a reply at all defers.
+ */
+export function failed(error: SmtpError, remote?: Remote): Verdict {
   if (error.code === 'EREQUIRETLS')
     return bounced('5.7.30', 'policy', 'The remote does not offer REQUIRETLS, which the sender asked for')
   if (error.code === 'EMESSAGE' && !error.responseCode) return bounced('5.3.4', 'too_large', error.message)
-  // Our own credentials were refused: that says nothing about the recipient
-  if (error.code === 'EAUTH' || error.responseCode === 530)
-    return deferred('4.7.0', 'relay_auth', error.response ?? error.message)
-  if (!error.response) return deferred('4.4.2', kindOfFault(error), error.message)
-  const { code, enhanced } = parseReply(error.response)
-  const category =
-    (enhanced && categories.find(([pattern]) => pattern.test(enhanced))?.[1]) ??
-    (code === 552 ? 'mailbox_full' : null)
-  // RFC 5321 §4.5.3.1.10: 552 to RCPT is "too many recipients" of old, a temporary condition
-  const permanent = code >= 500 && code < 600 && !(code === 552 && error.command === 'RCPT TO')
-  return verdict(permanent ? 'bounced' : 'deferred', code || null, enhanced, category, error.response)
+  if (error.code !== 'EAUTH') {
+    if (!error.response) return deferred('4.4.2', kindOfFault(error), error.message)
+    const { code, enhanced } = parseReply(error.response)
+    const { category, outcome } = read(error.response, error, remote)
+    const usual = code >= 500 ? 'bounced' : 'deferred'
+    return verdict(outcome ?? usual, code || null, enhanced, category, error.response)
+  }
+  // Our own credentials were refused, or may not be shown without TLS: that says nothing about the recipient
+  const wantsTls = error.response !== undefined && read(error.response, error, remote).category === 'tls'
+  return deferred('4.7.0', wantsTls ? 'tls' : 'relay_auth', error.response ?? error.message)
 }
 
 /** Our own finding, without a reply: permanent. */
-export function bounced(enhanced: string, category: string, text: string): Verdict {
+export function bounced(enhanced: string, category: ReplyCategory, text: string): Verdict {
   return verdict('bounced', null, enhanced, category, text)
 }
 
 /** Our own finding, without a reply: to be tried again. */
-export function deferred(enhanced: string, category: string, text: string): Verdict {
+export function deferred(enhanced: string, category: ReplyCategory, text: string): Verdict {
   return verdict('deferred', null, enhanced, category, text)
+}
+
+function read(response: string, error: SmtpError, remote: Remote | undefined): Classification {
+  return classifyReply(response, {
+    mxHost: remote?.host,
+    stage: stageOf(error),
+    operatorRules: remote?.rules,
+  })
+}
+
+/** nodemailer says CONN of the greeting and of whatever ends a session later, and DATA of the command and of the dot. */
+function stageOf({ command = '', code }: SmtpError): SmtpStage | undefined {
+  if (command === 'CONN') return code === 'EPROTOCOL' ? 'greeting' : undefined
+  if (command === 'DATA') return code === 'EMESSAGE' ? 'dot' : 'data'
+  return command.startsWith('AUTH') ? 'auth' : stages[command]
 }
 
 function verdict(
   outcome: Verdict['outcome'],
   code: number | null,
   enhanced: string | undefined,
-  category: string | null,
+  category: ReplyCategory | null,
   text: string,
 ): Verdict {
   // NUL and half a surrogate pair cannot be stored, other control characters must not reach a terminal or a log
@@ -73,7 +87,7 @@ function verdict(
   return { outcome, code, enhancedCode: enhanced ?? null, category, reply }
 }
 
-function kindOfFault(error: SmtpError): string {
+function kindOfFault(error: SmtpError): ReplyCategory {
   switch (error.code) {
     case 'ETIMEDOUT':
       return 'timeout'
@@ -81,8 +95,6 @@ function kindOfFault(error: SmtpError): string {
       return 'tls'
     case 'EPROTOCOL':
       return 'protocol'
-    case 'EAUTH':
-      return 'relay_auth'
     default:
       return 'connection'
   }

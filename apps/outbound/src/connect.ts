@@ -1,5 +1,6 @@
 /** From a route to a session: address by address, TLS as the policy wants it, and what it means when none takes us. */
 import type { HeldIp } from '@postel/db/queries/outbound'
+import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
 import { bounced, deferred, failed, type Verdict } from './classify.ts'
 import type { Route, Target } from './route.ts'
 import { SmtpClient } from './smtp-client.ts'
@@ -34,6 +35,8 @@ export type ConnectOptions = {
   floor: TlsFloor
   auth?: { user: string; pass: string } | undefined
   contexts: TlsContexts
+  /** An operator's readings of replies. */
+  replyRules?: readonly CompiledReplyRule[]
   /** Told of each session's TLS, successful or not. */
   onTlsResult?: ((result: TlsSessionResult) => void) | undefined
   /** Gives up connecting. */
@@ -83,6 +86,7 @@ async function open(
   seconds: number,
 ): Promise<Opened> {
   const { floor, ip } = options
+  const remote = { host: target.host, ...(options.replyRules && { rules: options.replyRules }) }
   const tls = options.implicitTls ? 'implicit' : 'starttls'
   const demanded = demandsTls(target.host, policy, floor)
   const count = (policyType: PolicyType, result: TlsResult) => {
@@ -134,7 +138,8 @@ async function open(
   if (first.client) return { client: first.client }
   if (isLocalFault(first.error)) return { local: true }
   if (first.fault) return { verdict: tlsVerdict(first.fault), silent: false }
-  if (first.error.code !== 'ETLS') return { verdict: failed(first.error), silent: isSilence(first.error) }
+  if (first.error.code !== 'ETLS')
+    return { verdict: failed(first.error, remote), silent: isSilence(first.error) }
   const type = policy.dane.has(target.host)
     ? 'tlsa'
     : policy.sts || policy.stsFault
@@ -150,7 +155,7 @@ async function open(
   if (second.client) return { client: second.client }
   if (isLocalFault(second.error)) return { local: true }
   if (second.fault) return { verdict: tlsVerdict(second.fault), silent: false }
-  return { verdict: failed(second.error), silent: isSilence(second.error) }
+  return { verdict: failed(second.error, remote), silent: isSilence(second.error) }
 }
 
 /** What a session lacks may be an attack or a mistake: only REQUIRETLS, which the remote cannot have, bounces. */

@@ -21,6 +21,7 @@ async function keyRow(box: ReturnType<typeof createSecretBox>, owner = 's.test')
     selector,
     algorithm: 'ed25519-sha256',
     privateKey: box.seal(Buffer.from(privateKey), owner),
+    readAt: new Date(),
   }
 }
 
@@ -53,4 +54,13 @@ test('a database that cannot be asked is no SigningKeyError, and is asked again'
   await expect(signer.sign(message, 's.test')).rejects.not.toThrow(SigningKeyError)
   away = false
   expect((await signer.sign(message, 's.test')).length).toBeGreaterThan(0)
+})
+
+test('a signature is dated by the clock of the database, whatever this machine believes (C-33)', async () => {
+  const box = createSecretBox(secret())
+  const row = { ...(await keyRow(box)), readAt: new Date('2026-01-02T03:04:05Z') }
+  const fields = await signerOver(async () => [row], box).sign(message, 's.test')
+  const seconds = Number(/ t=(\d+);/.exec(fields.toString())![1])
+  expect(seconds - row.readAt.getTime() / 1000).toBeGreaterThanOrEqual(-1)
+  expect(seconds - row.readAt.getTime() / 1000).toBeLessThan(5)
 })

@@ -1,8 +1,11 @@
-/** DKIM keys, decrypted and kept for a while, and the signature fields for a message. */
+/** DKIM keys, decrypted and kept for a while, and the signature fields for a message, dated by the database's clock. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import type { OutboundQueries } from '@postel/db/queries/outbound'
 import { type DkimKey, signDkim } from '@postel/mail/dkim'
 import type { SecretBox } from '@postel/runtime/secret-box'
+
+/** `behindMs` turns performance.now() into the database's time. */
+type Keys = { keys: DkimKey[]; behindMs: number }
 
 const keysTtlMs = 30_000
 const domainsMax = 10_000
@@ -15,7 +18,7 @@ export class SigningKeyError extends Error {
 export class Signer {
   readonly #queries: OutboundQueries
   readonly #box: SecretBox
-  readonly #keys = new Map<string, { at: number; keys: Promise<DkimKey[]> }>()
+  readonly #keys = new Map<string, { at: number; keys: Promise<Keys> }>()
 
   constructor(queries: OutboundQueries, box: SecretBox) {
     this.#queries = queries
@@ -28,13 +31,13 @@ export class Signer {
    */
   async sign(message: Buffer, domain: string | null): Promise<Buffer> {
     if (!domain) return Buffer.alloc(0)
-    const keys = await this.#keysOf(domain)
-    return keys.length === 0
-      ? Buffer.alloc(0)
-      : Buffer.from(await signDkim(message, keys, new Date()), 'latin1')
+    const { keys, behindMs } = await this.#keysOf(domain)
+    if (keys.length === 0) return Buffer.alloc(0)
+    const now = new Date(performance.now() + behindMs)
+    return Buffer.from(await signDkim(message, keys, now), 'latin1')
   }
 
-  #keysOf(domain: string): Promise<DkimKey[]> {
+  #keysOf(domain: string): Promise<Keys> {
     const known = this.#keys.get(domain)
     if (known && performance.now() - known.at < keysTtlMs) return known.keys
     if (this.#keys.size >= domainsMax) this.#keys.clear()
@@ -44,14 +47,17 @@ export class Signer {
     return keys
   }
 
-  async #load(domain: string): Promise<DkimKey[]> {
+  async #load(domain: string): Promise<Keys> {
     const rows = await this.#queries.dkimKeys(domain)
-    return rows.map((row) => ({
+    // No later than it is there, as the answer took its time: no signature comes from the future
+    const behindMs = (rows[0]?.readAt.getTime() ?? 0) - performance.now()
+    const keys = rows.map((row) => ({
       domain: row.domain,
       selector: row.selector,
       algorithm: row.algorithm as DkimKey['algorithm'],
       privateKey: this.#open(row.privateKey, row.domain),
     }))
+    return { keys, behindMs }
   }
 
   #open(sealed: Buffer, domain: string): KeyObject {

@@ -325,6 +325,7 @@ export class Sites {
       implicitTls: destination.implicitTls,
       floor,
       auth: destination.auth,
+      replyRules: this.#options.replyRules(),
       signal: this.#opening.signal,
     })
     if ('client' in result) {
@@ -341,7 +342,8 @@ export class Sites {
     const { verdict, target } = result
     const outcome = outcomeOf({ message, startedAt }, target, () => verdict)
     if (verdict.code !== null) this.#judge(site, outcome)
-    else if (target && site.open === 0) {
+    // A domain's own demand on TLS says nothing of the others at the site
+    else if (target && site.open === 0 && verdict.category !== 'tls') {
       site.proven = false
       site.throttle.unreachable(verdict.reply, now)
     }

@@ -35,6 +35,10 @@ export class WorkerEvents {
     if (rows > 0) this.#log.info({ event: 'released', rows })
   }
 
+  operationFinished(id: string, verb: string): void {
+    this.#log.info({ event: 'operation_finished', id, verb })
+  }
+
   partitionsMade(count: number): void {
     if (count > 0) this.#log.info({ event: 'partitions_made', count })
   }

@@ -2,6 +2,7 @@
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, type Sql } from '@postel/db/client'
 import { MaintenanceQueries } from '@postel/db/queries/maintenance'
+import { OperationQueries } from '@postel/db/queries/operations'
 import { ReportQueries } from '@postel/db/queries/reports'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import { type Health, serveHealth } from '@postel/runtime/health'
@@ -99,8 +100,10 @@ export class WorkerService implements Service {
       config: this.#config,
       queries: new MaintenanceQueries(this.#sql),
       reports: new ReportQueries(this.#sql),
+      operations: new OperationQueries(this.#sql),
       publisher: this.#publisher,
       events: this.#events,
+      signal: this.#stopped.signal,
     }
     return Object.fromEntries(
       Object.entries(tasks).map(([name, task]) => [

@@ -1,6 +1,9 @@
 /** What the worker asks of Postgres. */
 import { connectApart, type Sql } from '../client.ts'
 
+/** Rows that one transaction changes: it is short, and nobody waits long for them. */
+const chunkRows = 5_000
+
 export class MaintenanceQueries {
   readonly #sql: Sql
 
@@ -16,9 +19,24 @@ export class MaintenanceQueries {
     return { moved: row!.moved, ipIds: row!.ipIds ?? [] }
   }
 
-  /** Moves mail off abandoned IPs and expires what found none in time; see the functions of the same names. */
+  /**
+   * Ends suspensions whose time has come, expires what is too old and moves mail off IPs that do not send, in chunks,
+   * until nothing is left; see the functions of the same names.
+   */
   async rescueStranded(): Promise<void> {
-    await this.#sql`select postel.requeue_orphans(), postel.expire_waiting()`
+    await this.#sql`select postel.end_suspensions()`
+    const sql = this.#sql
+    const steps = [
+      () => sql<{ rows: number }[]>`select postel.expire_queued(${chunkRows}) as rows`,
+      () => sql<{ rows: number }[]>`select postel.expire_waiting(${chunkRows}) as rows`,
+      () => sql<{ rows: number }[]>`select postel.requeue_orphans(${chunkRows}) as rows`,
+    ]
+    for (const step of steps) {
+      for (;;) {
+        const [row] = await step()
+        if (row!.rows < chunkRows) break
+      }
+    }
   }
 
   /** The source IPs that have mail in the queue. */
@@ -65,6 +83,11 @@ export class MaintenanceQueries {
       delete from postel.outbound_processes p
       where p.heartbeat_at < now() - interval '1 day'
         and not exists (select from postel.ip_holders h where h.process_id = p.id)`
+  }
+
+  /** The record of bulk operations that ended a month ago. */
+  async dropOldOperations(): Promise<void> {
+    await this.#sql`delete from postel.operations where finished_at < now() - interval '30 days'`
   }
 
   /** Idempotency keys older than a day. */

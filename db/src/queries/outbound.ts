@@ -46,7 +46,14 @@ export type Outcome = {
   recipients: RecipientOutcome[]
 }
 
-export type DkimKeyRow = { domain: string; selector: string; algorithm: string; privateKey: Buffer }
+export type DkimKeyRow = {
+  domain: string
+  selector: string
+  algorithm: string
+  privateKey: Buffer
+  /** By the database's clock. */
+  readAt: Date
+}
 
 const holdSeconds = 30
 
@@ -305,10 +312,11 @@ export class OutboundQueries {
   /** The newest active key of each algorithm: a new one signs as soon as it is active, the other may stay so meanwhile. */
   dkimKeys(domain: string): Promise<DkimKeyRow[]> {
     return this.#sql<DkimKeyRow[]>`
-      select distinct on (k.algorithm) d.name as domain, k.selector, k.algorithm, k.private_key as "privateKey"
+      select distinct on (d.id, k.algorithm)
+        d.name as domain, k.selector, k.algorithm, k.private_key as "privateKey", now() as "readAt"
       from postel.domains d
       join postel.dkim_keys k on k.domain_id = d.id
       where d.name = ${domain} and d.status = 'verified' and k.active
-      order by k.algorithm desc, k.created_at desc, k.id desc`
+      order by d.id, k.algorithm desc, k.created_at desc, k.id desc`
   }
 }

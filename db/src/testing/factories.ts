@@ -191,26 +191,31 @@ const final = ['delivered', 'bounced', 'expired', 'cancelled', 'suppressed']
 
 /**
  * What must hold at any time, as sentences about the rows that break it: a recipient that is not final stands in exactly
- * one row of queue or waiting, a final one in none and has exactly one final event.
+ * one row of queue or waiting, which says the same state; a final one in none and has exactly one final event. Only what
+ * was cancelled may become delivered after all, when that is true.
  */
 export async function inconsistencies(sql: Sql): Promise<string[]> {
   const rows = await sql<{ problem: string }[]>`
     with placed as (
-      select message_id, unnest(numbers) as number from postel.queue
+      select message_id, unnest(numbers) as number, 'queued' as state from postel.queue
       union all
-      select message_id, unnest(numbers) from postel.waiting
+      select message_id, unnest(numbers), state from postel.waiting
     ),
-    places as (select message_id, number, count(*) as places from placed group by 1, 2),
+    places as (select message_id, number, count(*) as places, min(state) as state from placed group by 1, 2),
     ends as (
-      select message_id, number, count(*) as ends from postel.events where type = any (${final}) group by 1, 2
+      select
+        message_id, number,
+        count(*) - case when bool_or(type = 'delivered') then count(*) filter (where type = 'cancelled') else 0 end as ends
+      from postel.events where type = any (${final}) group by 1, 2
     )
-    select format('%s/%s is %s, in %s rows, with %s final events', message_id, number, d.state,
-      coalesce(p.places, 0), coalesce(e.ends, 0)) as problem
+    select format('%s/%s is %s, in %s rows (%s), with %s final events', message_id, number, d.state,
+      coalesce(p.places, 0), p.state, coalesce(e.ends, 0)) as problem
     from (select message_id, number, state from postel.deliveries) as d
     full join places p using (message_id, number)
     left join ends e using (message_id, number)
     where coalesce(p.places, 0) <> case when d.state = any (${final}) then 0 when d.state is null then -1 else 1 end
       or coalesce(e.ends, 0) <> case when d.state = any (${final}) then 1 else 0 end
+      or p.state <> d.state
     order by 1`
   return rows.map((row) => row.problem)
 }

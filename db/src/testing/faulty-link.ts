@@ -33,6 +33,7 @@ export class FaultyLink {
   readonly #lines = new Set<Line>()
   readonly #faults = new Map<Which, Fault>()
   readonly #losses: Loss[] = []
+  readonly #made: string[] = []
   #target: URL
 
   private constructor(server: Server, target: URL) {
@@ -84,9 +85,9 @@ export class FaultyLink {
     return new Promise((done) => this.#losses.push({ text, which, done }))
   }
 
-  /** The application names of what is connected, sorted. */
-  get applications(): string[] {
-    return [...this.#lines].map(({ application }) => application).sort()
+  /** How many connections of an application have ever been made. */
+  made(application: string): number {
+    return this.#made.filter((name) => name === application).length
   }
 
   async stop(): Promise<void> {
@@ -149,8 +150,12 @@ export class FaultyLink {
       if (line.rest.length < end) return
       const message = line.rest.subarray(0, end)
       line.rest = line.rest.subarray(end)
-      if (!started) line.application = applicationOf(message)
-      else this.#follow(line, String.fromCharCode(message[0]!), message.subarray(5))
+      if (started) {
+        this.#follow(line, String.fromCharCode(message[0]!), message.subarray(5))
+      } else {
+        line.application = applicationOf(message)
+        this.#made.push(line.application)
+      }
     }
   }
 

@@ -23,6 +23,13 @@ export type ReplyRuleRow = {
   outcome: string | null
 }
 
+export type ReplyContext = {
+  /** Who answered: many codes mean something only from one provider. */
+  mxHost?: string | undefined
+  stage?: SmtpStage | undefined
+  operatorRules?: readonly CompiledReplyRule[] | undefined
+}
+
 export type Classification = {
   category: ReplyCategory
   /** Where it is not what the first digit says. */
@@ -36,13 +43,10 @@ const maxPattern = 500
 const nextLine = /\s*[\r\n]+(?:\d{3}(?:[- ]|$))?(?:#?[245]\.\d{1,3}\.\d{1,3} )?\s*/gm
 const firstCodes = /^([2-5]\d\d)(?:[- ]+[(#[]*([245])\.(\d{1,3}\.\d{1,3})(?![\d.]*\d)|[- ]|$)/
 const laterCode = /(?:^|[\s(#])[245]\.(\d{1,3}\.\d{1,3})(?![\d.]*\d)/
-const nestedRepeat = /[+*}]\)?\)[+*{]/
+const repeatedGroup = /(?<!\\)\)[+*{]/
 
 /** What a reply means. Any text is taken; 2,000 characters of it are read. */
-export function classifyReply(
-  reply: string,
-  context: { mxHost?: string; stage?: SmtpStage; operatorRules?: readonly CompiledReplyRule[] } = {},
-): Classification {
+export function classifyReply(reply: string, context: ReplyContext = {}): Classification {
   const { stage, operatorRules } = context
   const mxHost = context.mxHost && hostName(context.mxHost)
   const read = reply.length > maxRead ? reply.slice(0, maxRead) : reply
@@ -68,9 +72,9 @@ export function classifyReply(
 }
 
 /**
- * Makes operator's rows ready, in the order of their positions. A row whose pattern is no regular expression, is longer
- * than 500 characters or repeats a repetition (which can take for ever), or whose category or outcome is unknown, is
- * left out and told to `onSkipped`.
+ * Makes operator's rows ready, in the order of their positions. Patterns look at the reply as it came, in any case. A row
+ * whose pattern is no regular expression, is longer than 500 characters or repeats a group (`(a|aa)+` can take for ever),
+ * or whose category or outcome is unknown, is left out and told to `onSkipped`.
  */
 export function compileReplyRules(
   rows: readonly ReplyRuleRow[],
@@ -87,7 +91,7 @@ export function compileReplyRules(
     if (outcome !== null && outcome !== 'deferred' && outcome !== 'bounced')
       return skip(`the outcome ${outcome} is unknown`)
     if (row.pattern.length > maxPattern) return skip(`the pattern is longer than ${maxPattern} characters`)
-    if (nestedRepeat.test(row.pattern)) return skip('the pattern repeats a repetition')
+    if (repeatedGroup.test(row.pattern)) return skip('the pattern repeats a group')
     try {
       return [
         {

@@ -74,6 +74,8 @@ export function categoryOfCodes(
     if (found) return found[1]
   }
   if (code >= 500 && code <= 504) return 'protocol'
+  // After the message, no server tells that a name is not allowed
+  if (stage === 'dot' && (code === 551 || code === 553)) return 'policy'
   // Whether 550 to RCPT means the mailbox or us cannot be known: it must not count against the recipient
   return byCode[code] ?? (code < 500 ? 'remote_system' : stage === 'rcpt' ? 'mailbox' : 'policy')
 }

@@ -95,6 +95,7 @@ export const replyRules: readonly ReplyRule[] = [
   {
     name: 'relaying-denied',
     text: [
+      'uucp addressing',
       'relay access denied',
       'relay(?:ing)? (?:is )?(?:denied|prohibited|disallowed|not (?:permitted|allowed)|disabled|rejected)',
       'relaying to .{0,80}prohibited',
@@ -163,6 +164,10 @@ export const replyRules: readonly ReplyRule[] = [
   {
     name: 'blocked-by-the-recipient',
     text: [
+      'does not want your mail',
+      'definitively does not want',
+      'sender <[^>]{0,80}> .{0,80}black ?listed',
+      'recipient <[^>]{0,80}> black ?listed',
       'badmailfrom',
       'sender (?:is |address )?(?:has been )?(?:blacklisted|blocked|denied|refused)',
       'blocked senders?\\b',
@@ -255,6 +260,8 @@ export const replyRules: readonly ReplyRule[] = [
   {
     name: 'too-fast',
     text: [
+      'concurrency limit',
+      'batch limit',
       'too many (?:concurrent |simultaneous |open |smtp )*(?:connections|sessions)',
       'too many (?:messages|mails|e-?mails|recipients|errors)(?! on the server| auf dem)',
       'too much mail(?! data)',
@@ -291,6 +298,7 @@ export const replyRules: readonly ReplyRule[] = [
   {
     name: 'source-refused',
     text: [
+      'no access for this ip',
       'client host rejected',
       'banned sending ip',
       'banned sender',
@@ -350,6 +358,9 @@ export const replyRules: readonly ReplyRule[] = [
   {
     name: 'sender-refused',
     text: [
+      'domain must resolve',
+      'from unknown tld',
+      'from rfc2606',
       'verify mailfrom',
       'domain of sender',
       'sender address rejected: (?:domain|need fully|emetteur|user unknown)',
@@ -442,6 +453,7 @@ export const replyRules: readonly ReplyRule[] = [
   {
     name: 'remote-out-of-order',
     text: [
+      "can't create output",
       'temporary (?:local problem|server error|system|failure|lookup|error|problem)',
       'temporarily (?:unavailable|not available|deferred -)',
       'temporary lookup',
@@ -491,7 +503,8 @@ export const replyRules: readonly ReplyRule[] = [
       'recipient mailbox is not allowed',
       'address (?:is |was |does )?(?:unknown|not found|not exist|invalid|no longer|could not be found|lookup)',
       'address (?:\\S{1,80} )?(?:is )?not (?:a )?valid',
-      'address rejected',
+      'address rejected(?<!(?:sender|ip|client|source|host) address rejected)',
+      'not a known (?:user|mailbox|recipient)',
       'addresses rejected',
       'addressee unknown',
       'account (?:is |was |does |that you tried to reach does )?(?:not found|not exist|unknown)',
@@ -558,6 +571,10 @@ export const replyRules: readonly ReplyRule[] = [
   {
     name: 'content-refused',
     text: [
+      'header error',
+      'resent-from',
+      'format restriction',
+      'not rfc ?\\d+ compliant',
       'virus',
       'infected',
       'malware',

@@ -11,7 +11,7 @@ import { encodeBase64, encodeText } from './transfer-encoding.ts'
 const maxDepth = 20
 const maxFields = 1_000
 /** Of lines that look like a delimiter, in the whole message. */
-const maxDelimiters = 10_000
+const maxDelimiters = 2_000
 
 const crlf = Buffer.from('\r\n')
 const emptyLine = Buffer.from('\r\n\r\n')
@@ -30,7 +30,7 @@ const eightBitLabel = /^content-transfer-encoding:[ \t]*(?:8bit|binary)/im
  * undefined where that would do harm or cannot be known not to: octets above 127 in a header (RFC 6532), inside
  * multipart/signed or multipart/encrypted, outside the parts of a multipart, in a part that is encoded already or of a
  * type that must not be, in unlabelled text that is not UTF-8, or in malformed MIME (no boundary, no delimiter, a
- * field twice, more than 20 levels or 10,000 parts). Linear. A signature made before (DKIM) does not survive: sign
+ * field twice, more than 20 levels or 2,000 parts). Linear. A signature made before (DKIM) does not survive: sign
  * afterwards. `raw` has CRLF line ends, as normaliseMessage() makes them.
  */
 export function toSevenBit(raw: Buffer): Buffer | undefined {

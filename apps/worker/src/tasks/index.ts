@@ -1,4 +1,5 @@
 /** Every task by its name in graphile-worker, and when the periodic ones run. */
+import { runOperations } from './operations.ts'
 import { keepPartitions } from './partitions.ts'
 import { releaseDue } from './release-due.ts'
 import { tellSenders } from './reports.ts'
@@ -10,6 +11,7 @@ export const tasks: Readonly<Record<string, Task>> = {
   sweep,
   partitions: keepPartitions,
   reports: tellSenders,
+  operations: runOperations,
 }
 
 /** cron(5) of graphile-worker; a run missed while no worker was up is made up for once. */

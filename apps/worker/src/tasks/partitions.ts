@@ -14,4 +14,5 @@ export async function keepPartitions({ config, queries, events }: TaskContext): 
   }
   await queries.dropExpiredKeys()
   await queries.dropDeadProcesses()
+  await queries.dropOldOperations()
 }

@@ -1,10 +1,15 @@
 /** sweep: each minute, makes up for whatever was lost: jobs that never ran, notifications that nobody heard. */
+import { runOperations } from './operations.ts'
 import { releaseDue } from './release-due.ts'
 import type { TaskContext } from './task.ts'
 
-/** Releases what is overdue and hints at every IP that has mail. Needs nothing but the tables. */
+/**
+ * Ends suspensions and mail that is too old, moves mail off IPs that do not send, releases what is overdue, hints at
+ * every IP that has mail, and goes on with operations whose worker has died. Needs nothing but the tables.
+ */
 export async function sweep(context: TaskContext): Promise<void> {
   await context.queries.rescueStranded()
   await releaseDue(context)
   context.publisher.work(await context.queries.ipsWithMail())
+  await runOperations(context)
 }

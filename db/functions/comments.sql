@@ -1,0 +1,36 @@
+-- comments: what each table holds, for `\dt+ postel.*`. Views and functions have theirs in their own files. State changes are
+-- made by functions only: nobody writes to deliveries, queue or waiting by hand.
+comment on schema postel is 'Postel, the mail transfer agent. \dv+ postel.* and \df+ postel.* are the manual.';
+comment on table postel.api_keys is 'SHA-256 of the keys for REST and SMTP, each with its permission.';
+comment on table postel.attempts is 'One row a try of a recipient: when, from which IP, to which MX, TLS, reply, category. A partition a day.';
+comment on table postel.deliveries is 'One row a recipient: its state, source IP and last reply. A partition a day. Changed by functions only.';
+comment on table postel.destination_rules is 'Limits and policy by destination; origin shipped is renewed at each migration, operator is yours and comes first.';
+comment on table postel.destinations is 'The site that each recipient domain''s mail goes to, as outbound last found it in DNS.';
+comment on table postel.dkim_keys is 'Keys that sign mail of a domain; the private one encrypted.';
+comment on table postel.domains is 'Sender domains; a name can be verified by one organization only.';
+comment on table postel.event_cursors is 'How far each reader of events has come.';
+comment on table postel.events is 'What happened to a message or recipient, in order. A partition a day.';
+comment on table postel.idempotency_keys is 'Idempotency keys of the last 24 hours with the messages that they made.';
+comment on table postel.ip_addresses is 'Source IPs: pool, state with the reason, weight, EHLO name.';
+comment on table postel.ip_holders is 'The leases: which outbound process holds a source IP, in which epoch, until when.';
+comment on table postel.ip_pools is 'Pools of source IPs; a project''s mail never leaves its pool.';
+comment on table postel.ip_sites is 'What outbound has learned of a site from a source IP: slowed, backing off, suspended. See ips_now.';
+comment on table postel.message_bodies is 'The MIME message, once; encoding 0: as it is, 1: zstd. A partition a day.';
+comment on table postel.messages is 'One row a message: envelope sender, header values, size, expiry. A partition a day.';
+comment on table postel.migrations is 'The numbered migrations that have been applied.';
+comment on table postel.mta_sts_policies is 'MTA-STS policies of recipient domains, kept as long as they ask.';
+comment on table postel.nodes is 'Machines that have run outbound processes.';
+comment on table postel.operations is 'Bulk changes that people asked for, and how far they are. See operations_now.';
+comment on table postel.organizations is 'Tenants.';
+comment on table postel.outbound_processes is 'Running outbound processes, and the queue rows that each is sending.';
+comment on table postel.projects is 'Streams of mail: pool, priority, retry schedule, age at which mail expires.';
+comment on table postel.queue is 'One row per message and recipient domain that can be sent now or is being sent. Inserted and deleted by functions only.';
+comment on table postel.reply_rules is 'How replies of remote servers are read, before the built-in rules.';
+comment on table postel.reports is 'Delivery reports that were sent, one for a recipient and kind.';
+comment on table postel.sandbox_messages is 'The last messages of the sandbox mailbox.';
+comment on table postel.smtp_credentials is 'SHA-256 of SMTP passwords, or trusted networks.';
+comment on table postel.suppressions is 'Addresses that an organization''s mail does not go to.';
+comment on table postel.suspensions is 'Recipient domains and projects whose mail a person keeps from being sent. See suspensions_now.';
+comment on table postel.tls_results is 'TLS sessions by day, policy, mail exchanger and result, for TLS reports.';
+comment on table postel.waiting is 'The same as queue for what cannot be sent yet: deferred, scheduled, held. Changed by functions only.';
+comment on function postel.uuid_v7() is 'A UUIDv7 by the database''s clock: the id of whatever is partitioned by day.';

@@ -1,0 +1,23 @@
+-- suspension_of: what a person has suspended that keeps mail of this project to this domain from being sent, in words; null
+-- when nothing does.
+create or replace function postel.suspension_of(p_domain text, p_project_id uuid, p_now timestamptz default now())
+returns text
+language sql stable
+as $$
+  select
+    case when s.domain is not null then 'mail to ' || s.domain || ' is suspended' else 'project ' || p.name || ' is paused' end
+    || coalesce(' until ' || to_char(s.until at time zone 'utc', 'YYYY-MM-DD HH24:MI') || ' UTC', '')
+    || ' by ' || s.requested_by || ': ' || s.reason
+  from postel.suspensions s
+  left join postel.projects p on p.id = s.project_id
+  where (s.until is null or s.until > p_now)
+    and (
+      s.domain = p_domain
+      or (s.domain like '*.%' and right(p_domain, length(s.domain) - 1) = substr(s.domain, 2))
+      or s.project_id = p_project_id
+    )
+  order by s.until desc nulls first, s.id
+  limit 1
+$$;
+comment on function postel.suspension_of(text, uuid, timestamptz) is
+  'What keeps mail of a project to a domain from being sent, when a person has suspended it.';
