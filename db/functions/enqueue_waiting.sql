@@ -14,6 +14,12 @@ create or replace function postel.enqueue_waiting(
   out due timestamptz[]
 )
 language plpgsql
+-- By key from a list whose length the planner cannot know: it must not scan, nor plan all partitions anew each time
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+set enable_material = off
+set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_in_flight bigint[] := postel.in_flight(p_now);

@@ -39,9 +39,16 @@ begin
     )
   ),
   gone as (
+    -- By key, whatever the planner thinks of a queue that was empty when it planned this: a free join would read all of it
+    -- for each batch (650 to 5,400 ms for 10,000 rows, against 1.3). A queue row never moves, so its ctid is its own.
     delete from postel.queue q
     using input i
-    where q.ip_id = i.ip and q.id = i.id
+    where q.ctid = (
+      select k.ctid from postel.queue k
+      where k.ip_id = i.ip and k.id between i.id and i.id
+      order by k.id
+      limit 1
+    )
     returning q.*, i.at, i.ms, i.mx, i.addr, i.tls, i.doubt, i.after, i.n, i.o, i.c, i.e, i.k, i.t
   ),
   results as materialized (

@@ -15,11 +15,10 @@ language plpgsql
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_material = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_from uuid := (select min(i::text)::uuid from unnest(p_message_ids) as i);
-  v_to uuid := (select max(i::text)::uuid from unnest(p_message_ids) as i);
   v_recipients bigint;
 begin
   with settled as (
@@ -27,7 +26,6 @@ begin
     set state = p_state, updated_at = p_now, last_reply = coalesce(p_reply, d.last_reply)
     from unnest(p_message_ids, p_numbers, p_organization_ids) as r (message_id, number, organization_id)
     where d.message_id = r.message_id and d.number = r.number
-      and d.message_id between v_from and v_to
     returning r.organization_id, d.message_id, d.number
   ),
   recorded as (

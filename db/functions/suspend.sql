@@ -7,6 +7,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, postel, pg_temp
 as $$
+#variable_conflict use_column
 declare
   v_domain text := postel.domain_pattern(domain);
 begin
@@ -18,7 +19,7 @@ begin
       hint = 'Say now() + interval ''2 hours'', or leave it out: then it lasts until postel.resume.';
   end if;
   insert into postel.suspensions as s (domain, reason, until, requested_by)
-  values (v_domain, coalesce(nullif(btrim(reason), ''), 'no reason given'), until, session_user)
+  values (v_domain, coalesce(nullif(btrim(suspend.reason), ''), 'no reason given'), suspend.until, session_user)
   on conflict (domain) where domain is not null do update
   set reason = excluded.reason, until = excluded.until, requested_by = excluded.requested_by, created_at = now();
   perform pg_notify('postel_control', 'suspensions');

@@ -12,6 +12,7 @@ as $$
 declare
   v_in_flight bigint[];
   v_moved integer;
+  v_due timestamptz[];
 begin
   select p.in_flight into v_in_flight
   from postel.outbound_processes p
@@ -46,6 +47,7 @@ begin
       v.verdict, v.ip_id, v.priority, v.attempts + 1, v.lost_holders + 1, v.size_bytes, v.expires_at, v.message_id, v.organization_id,
       v.project_id, v.domain, v.numbers, v.recipients
     from verdicts v
+    returning case when state = 'deferred' then not_before end as due
   ),
   results as materialized (
     select v.*, unnest(v.numbers) as number from verdicts v
@@ -74,7 +76,12 @@ begin
     select p_now, s.organization_id, s.message_id, s.number, s.state
     from settled s
   )
-  select count(*) into v_moved from verdicts;
+  select (select count(*) from verdicts), (select array_agg(distinct p.due) filter (where p.due is not null) from postponed p)
+  into v_moved, v_due;
+  -- Nobody else knows when they are due but the sweep, which comes once a minute
+  if v_due is not null then
+    perform postel.schedule_release(v_due, p_now);
+  end if;
 
   delete from postel.outbound_processes p
   where p.id = p_former_process_id

@@ -3,6 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
+import { fetchPolicy } from '@postel/outbound/mta-sts-fetch'
+import { Resolver } from '@postel/outbound/resolver'
+import { TlsContexts } from '@postel/outbound/tls-contexts'
 import { FakeAuthority } from '../support/certificates.ts'
 import type { MxScript } from '../support/fake-mx.ts'
 import { FakePolicyHost, type PolicyAnswer, policyFile } from '../support/fake-policy-host.ts'
@@ -144,6 +147,18 @@ test("a policy host with another's certificate has no policy", async () => {
   expect(web.asked).not.toContain(domain)
 })
 
+test('a policy is not fetched from a private address', async () => {
+  const domain = domainWith(enforce)
+  const fetching = fetchPolicy(domain, {
+    resolver: new Resolver({ servers: [system.dns.address], dnssec: false }),
+    port: web.port,
+    allowPrivate: false,
+    contexts: new TlsContexts(Buffer.from(authority.cert)),
+  })
+  await expect(fetching).rejects.toThrow(`mta-sts.${domain} has no address`)
+  expect(web.asked).not.toContain(domain)
+})
+
 test('without a TXT record nobody asks for a policy', async () => {
   system.mx.script = stripped
   const domain = domainWith(enforce)
@@ -186,6 +201,7 @@ test('an expired policy binds no more', async () => {
   const domain = domainWith(policyFile('enforce', [host], 1))
   expect((await send(domain))[0]).toBe('delivered')
   delete system.dns.zones[`_mta-sts.${domain}`]
+  web.policies[domain] = { status: 404 }
   system.mx.script = stripped
   await waitFor(async () => (await send(domain))[0] === 'delivered')
 })

@@ -58,6 +58,7 @@ beforeAll(async () => {
         'metadata.test': { A: ['169.254.169.254'] },
         'mapped.test': { MX: [[10, 'ten.test']] },
         'ten.test': { A: ['10.0.0.1'] },
+        'db.svc.cluster.local': { A: ['10.96.0.1'] },
       },
     }),
   ])
@@ -192,8 +193,8 @@ test('a bounce makes one event and is not tried again', async () => {
   expect(await postel.waits(id)).toEqual([])
 })
 
-test.each(['private.test', 'metadata.test', 'mapped.test'])(
-  '%s has only private addresses: bounced unsent (D-23)',
+test.each(['private.test', 'metadata.test', 'mapped.test', 'db.svc.cluster.local'])(
+  '%s has only private addresses: bounced unsent (D-23, D-24)',
   async (domain) => {
     expect(await outcome(domain, guarded)).toEqual(['bounced', null, '5.4.4'])
     expect(guarded.mx.sessions).toEqual([])

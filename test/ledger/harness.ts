@@ -148,8 +148,8 @@ export class Harness {
   }
 
   /** Another process of an app, not started yet; it ends with the harness. */
-  makeApp(app: AppName, name: string = app): AppProcess {
-    const env = { ...this.#env, ...this.#envOf[app] }
+  makeApp(app: AppName, name: string = app, changes: Record<string, string> = {}): AppProcess {
+    const env = { ...this.#env, ...this.#envOf[app], ...changes }
     const process = new AppProcess(name, app, env, join(this.#directory, `${name}.log`))
     this.#apps.push(process)
     return process
@@ -175,12 +175,21 @@ export class Harness {
 
   /** SIGKILLs outbound, notes what is in doubt, and starts it as a supervisor does. */
   async killOutbound(): Promise<void> {
+    await this.#kill([this.outbound])
+    await this.outbound.start()
+  }
+
+  /** SIGKILLs inbound, outbound and worker at the same moment, and notes what is in doubt. */
+  killAll(): Promise<void> {
+    return this.#kill([this.inbound, this.outbound, this.worker])
+  }
+
+  async #kill(apps: readonly AppProcess[]): Promise<void> {
     const sessions = this.sink.sessions()
-    await this.outbound.end('SIGKILL')
+    await Promise.all(apps.map((app) => app.end('SIGKILL')))
     await waitFor(() => sessions.every((socket) => socket.destroyed))
     await this.noteDoubt()
     await this.#sql`select postel.expire_holders(${node})`
-    await this.outbound.start()
   }
 
   /** What the sink has and the database does not know as final, while no sender runs. */

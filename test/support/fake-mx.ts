@@ -38,7 +38,7 @@ export type MxScript = {
   rset?: Steps
   quit?: Steps
   /** Default: not offered. `injects` sends more than the 220 before the handshake. */
-  starttls?: 'works' | 'refused' | 'garbage' | 'closes' | 'resets' | { injects: string }
+  starttls?: 'works' | 'refused' | 'garbage' | 'closes' | 'resets' | { injects: string } | { refuses: string }
   /** Default: one that nobody vouches for, for `fake.test`. */
   certificate?: Certificate
   /** The newest version of TLS that it speaks. */
@@ -302,6 +302,7 @@ class Conversation {
   async #starttls(): Promise<void> {
     const { starttls } = this.#mx.script
     if (!starttls || starttls === 'refused') return this.#perform('454 4.7.0 TLS not available')
+    if (typeof starttls === 'object' && 'refuses' in starttls) return this.#perform(starttls.refuses)
     if (starttls === 'closes') return this.#perform({ reply: '220 go', then: 'close' })
     if (starttls === 'resets') return this.#perform({ reply: '220 go', then: 'reset' })
     if (starttls === 'garbage') {
@@ -319,8 +320,7 @@ class Conversation {
       ...(this.#mx.script.certificate ?? certificate),
       ...(tlsMax && { maxVersion: tlsMax, minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' }),
     })
-    this.#socket.removeAllListeners()
-    this.#socket.on('error', () => {})
+    for (const event of ['data', 'end']) this.#socket.removeAllListeners(event)
     const secure = new TLSSocket(this.#socket, { isServer: true, secureContext })
     this.#session.tls = true
     this.#input = ''

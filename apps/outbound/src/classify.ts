@@ -78,13 +78,17 @@ function verdict(
   category: ReplyCategory | null,
   text: string,
 ): Verdict {
-  // NUL and half a surrogate pair cannot be stored, other control characters must not reach a terminal or a log
-  const reply = text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+  return { outcome, code, enhancedCode: enhanced ?? null, category, reply: readable(text, 1000) }
+}
+
+/** What a remote said, as it may be stored and shown: in one line, of at most `most` characters. */
+export function readable(text: string, most: number): string {
+  // NUL and half a surrogate pair cannot be stored, and what steers a terminal or turns text round must not reach one
+  return text
+    .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]+/gu, ' ')
     .trim()
-    .slice(0, 1000)
+    .slice(0, most)
     .toWellFormed()
-  return { outcome, code, enhancedCode: enhanced ?? null, category, reply }
 }
 
 function kindOfFault(error: SmtpError): ReplyCategory {

@@ -10,6 +10,7 @@ import {
   unsafeDatabaseSetting,
 } from '@postel/runtime/settings'
 import { z } from 'zod'
+import { parseServer } from './dns-client.ts'
 
 export const schema = z.object({
   ...databaseSettings,
@@ -28,7 +29,9 @@ export const schema = z.object({
   DELIVERY_FINAL_DOT_SECONDS: wholeNumber(600, 1, 3600),
   DELIVERY_CA_FILE: z.string().optional(),
   MTA_STS_PORT: wholeNumber(443, 1, 65535),
-  DNS_SERVERS: list(),
+  DNS_SERVERS: list().refine((servers) => servers.every(isServer), {
+    error: 'must be IP addresses, each with :port where that is not 53',
+  }),
   DNS_DNSSEC: flag(false),
   DNS_TIMEOUT_MS: wholeNumber(3000, 50, 60_000),
   OUTBOUND_ADDRESSES: list(),
@@ -46,4 +49,13 @@ export function readConfig(env: NodeJS.ProcessEnv): OutboundConfig {
       'The configuration cannot be used:\n  DELIVERY_RELAY_URL: must be set when DELIVERY_MODE is relay',
     )
   return config
+}
+
+function isServer(text: string): boolean {
+  try {
+    parseServer(text)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -169,9 +169,11 @@ function handshakeFailure(error: SmtpError & { reason?: string }): string {
   return (error.reason ?? error.message).slice(0, 120)
 }
 
-/** No greeting came. */
-function isSilence(error: SmtpError): boolean {
-  return error.response === undefined && error.code !== 'EPROTOCOL'
+/** Nobody was there, or nobody spoke. Who closes at once has at least cost no time. */
+function isSilence({ code, originalCode }: SmtpError & { originalCode?: string }): boolean {
+  return (
+    code === 'ETIMEDOUT' || /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT)$/.test(originalCode ?? '')
+  )
 }
 
 /** This machine's own trouble (the source address is gone, no descriptors left), which no message has to answer for. */

@@ -20,11 +20,13 @@ export type DeliverOptions = {
   /** The signature fields of a message that had to be changed for this remote. */
   sign: (raw: Buffer, domain: string | null) => Promise<Buffer>
   replyRules: readonly CompiledReplyRule[]
+  /** Writes down recipients that are final while others have their transaction before them; false: it could not. */
+  recordPart: (outcome: Outcome) => Promise<boolean>
 }
 
 /**
- * Sends one message over a session, in as many transactions as its recipients need. Answers with the outcome; `'retry'`
- * when a session that had idled broke before the message was offered, which says nothing about the message; `'fenced'`
+ * Sends one message over a session, in as many transactions as its recipients need; what is final after each but the last
+ * is recorded before the next begins. Answers with the outcome of all others; `'retry'` when a session that had idled broke before the message was offered, which says nothing about the message; `'fenced'`
  * when no final dot was allowed any more.
  */
 export async function deliver(
@@ -38,6 +40,8 @@ export async function deliver(
   const { message, startedAt } = ready
   const idled = client.sent > 0
   const verdicts = new Map<string, Verdict>()
+  const recorded = new Set<string>()
+  let mayRecord = true
   let inDoubt = false
   let waiting = message.recipients
   let most = options.recipientsPerTransaction
@@ -73,9 +77,29 @@ export async function deliver(
       for (const recipient of waiting) verdicts.set(recipient, { ...rest, outcome: 'deferred' })
       break
     }
+    const over = [...verdicts.keys()].filter(
+      (recipient) => !recorded.has(recipient) && verdicts.get(recipient)!.outcome !== 'deferred',
+    )
+    if (waiting.length === 0 || over.length === 0 || !mayRecord) continue
+    mayRecord = await options.recordPart(
+      outcomeOf(
+        only(ready, (recipient) => over.includes(recipient)),
+        client,
+        (recipient) => verdicts.get(recipient)!,
+      ),
+    )
+    if (mayRecord) for (const recipient of over) recorded.add(recipient)
   }
-  const outcome = outcomeOf(ready, client, (recipient) => verdicts.get(recipient)!)
+  const left = only(ready, (recipient) => !recorded.has(recipient))
+  const outcome = outcomeOf(left, client, (recipient) => verdicts.get(recipient)!)
   return { ...outcome, inDoubt, durationMs: performance.now() - startedAt }
+}
+
+/** The message as if it had only these recipients. */
+function only(ready: ReadyMessage, has: (recipient: string) => boolean): ReadyMessage {
+  const { message } = ready
+  const numbers = message.numbers.filter((_, index) => has(message.recipients[index]!))
+  return { ...ready, message: { ...message, numbers, recipients: message.recipients.filter(has) } }
 }
 
 /** The verdict of a recipient that the remote did not refuse by itself. */

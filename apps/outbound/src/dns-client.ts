@@ -5,7 +5,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
-import { connect, isIPv6 } from 'node:net'
+import { connect, isIP, isIPv4, isIPv6 } from 'node:net'
 import {
   type Answer,
   AUTHENTIC_DATA,
@@ -135,7 +135,10 @@ type Packet = DecodedPacket & { rcode: string }
 function overUdp(server: Server, query: Query, timeoutMs: number): Promise<Packet> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
+    let ended = false
     const end = (settle: () => void) => {
+      if (ended) return
+      ended = true
       clearTimeout(timer)
       socket.close()
       settle()
@@ -151,7 +154,11 @@ function overUdp(server: Server, query: Query, timeoutMs: number): Promise<Packe
       if (answers(packet, query)) end(() => resolve(packet))
     })
     // Connected, so that the kernel drops what comes from elsewhere
-    socket.connect(server.port, server.address, () => socket.send(query.bytes))
+    const connected = (error?: Error) => {
+      if (error) fail(new DnsFault('UNREACHABLE', error.message))
+      else if (!ended) socket.send(query.bytes)
+    }
+    socket.connect(server.port, server.address, connected as () => void)
   })
 }
 
@@ -223,11 +230,12 @@ export function isWithin(name: string, zone: string): boolean {
   return `.${name.toLowerCase()}`.endsWith(`.${zone.toLowerCase()}`)
 }
 
-/** Reads `ip`, `ip:port` or `[ipv6]:port`. */
+/** Reads `ip`, `ip:port` or `[ipv6]:port`. Throws an Error for anything else. */
 export function parseServer(text: string): Server {
-  const [, bracketed, port] = /^\[([^\]]+)\](?::(\d+))?$/.exec(text) ?? []
-  if (bracketed) return { address: bracketed, port: Number(port ?? 53) }
-  if (isIPv6(text)) return { address: text, port: 53 }
-  const [address, plainPort] = text.split(':') as [string, string | undefined]
-  return { address, port: Number(plainPort ?? 53) }
+  if (isIP(text)) return { address: text, port: 53 }
+  const [, six, four, port = '53'] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const address = six ?? four ?? ''
+  if (!(six ? isIPv6(six) : isIPv4(address)) || Number(port) > 65_535 || port === '0')
+    throw new Error(`${text} is not the address of a name server`)
+  return { address, port: Number(port) }
 }

@@ -24,6 +24,8 @@ export type StsPoliciesOptions = FetchOptions & {
 /** The policy in force; `fault` where there is a record, and no policy could be had. */
 export type StsLookup = { policy: StsPolicy | undefined; fault: TlsResult | undefined }
 
+/** Mail waits until then and no longer (performance.now()), however long the fetch takes. */
+type Fetching = { done: Promise<void>; waitUntil: number }
 type Known = { policy: StsPolicy; fetchedAt: number; expiresAt: number }
 
 const defaultWaitMs = 5_000
@@ -39,7 +41,7 @@ const clockDifferenceMs = 10 * 60_000
 export class StsPolicies {
   readonly #options: StsPoliciesOptions
   readonly #known = new Map<string, Known>()
-  readonly #fetching = new Map<string, Promise<void>>()
+  readonly #fetching = new Map<string, Fetching>()
   readonly #failed = new Map<string, { result: TlsResult; at: number }>()
   #loadedUpTo = new Date(0)
   #timer: NodeJS.Timeout | undefined
@@ -66,10 +68,10 @@ export class StsPolicies {
     const failed = this.#failed.get(domain)
     const mayFetch = !failed || Date.now() - failed.at > fetchAgainMs
     if (id !== undefined && id !== known?.policy.id && mayFetch) {
-      const fetched = this.#fetch(domain, id)
-      await Promise.race([fetched, pause(this.#options.waitMs ?? defaultWaitMs)])
+      const { done, waitUntil } = this.#fetch(domain, id)
+      await Promise.race([done, pause(waitUntil - performance.now())])
     } else if (known && isOld(known) && mayFetch) {
-      void this.#fetch(domain, id ?? known.policy.id)
+      this.#fetch(domain, id ?? known.policy.id)
     }
     const policy = this.#current(domain)?.policy
     // Without a record nobody has asked for anything
@@ -90,10 +92,11 @@ export class StsPolicies {
     return undefined
   }
 
-  #fetch(domain: string, id: string): Promise<void> {
+  #fetch(domain: string, id: string): Fetching {
     let fetching = this.#fetching.get(domain)
     if (!fetching) {
-      fetching = this.#fetchNow(domain, id).finally(() => this.#fetching.delete(domain))
+      const done = this.#fetchNow(domain, id).finally(() => this.#fetching.delete(domain))
+      fetching = { done, waitUntil: performance.now() + (this.#options.waitMs ?? defaultWaitMs) }
       this.#fetching.set(domain, fetching)
     }
     return fetching
@@ -132,7 +135,7 @@ export class StsPolicies {
       this.#options.onError(error)
     }
     const old = [...this.#known].filter(([, known]) => isOld(known)).slice(0, refreshesPerUpkeep)
-    for (const [domain, { policy }] of old) await this.#fetch(domain, policy.id)
+    for (const [domain, { policy }] of old) await this.#fetch(domain, policy.id).done
   }
 
   async #load(): Promise<void> {

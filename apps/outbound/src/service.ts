@@ -165,6 +165,17 @@ export class OutboundService implements Service {
         this.#recorder.add(outcome)
         this.#loop.pump()
       },
+      recordPart: async (outcome) => {
+        try {
+          const { events: made } = await this.#queries.recordPart(outcome)
+          events.tried(outcome)
+          this.#publisher.events(made)
+          return true
+        } catch (error) {
+          events.recordFailed(error, 1)
+          return false
+        }
+      },
       onRoom: (obstacle, rows) => {
         this.#lanes.unpark(obstacle, rows)
         this.#loop.pump()

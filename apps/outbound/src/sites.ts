@@ -28,6 +28,8 @@ export type SitesOptions = {
   /** The signature fields of a message that had to be changed for its remote. */
   sign: (raw: Buffer, domain: string | null) => Promise<Buffer>
   onOutcome: (outcome: Outcome) => void
+  /** See DeliverOptions. */
+  recordPart: (outcome: Outcome) => Promise<boolean>
   /** What was in the way under this name has given way for so many rows. */
   onRoom: (obstacle: string, rows: number) => void
   /** The message was not sent and has no outcome: it stays in the queue. */
@@ -298,6 +300,7 @@ export class Sites {
       recipientsPerTransaction: site.throttle.limits.recipientsPerTransaction,
       tellEnvelopeId: this.#options.tellEnvelopeId,
       sign: this.#options.sign,
+      recordPart: this.#options.recordPart,
       replyRules: this.#options.replyRules(),
     })
     this.#busy.delete(session)

@@ -1,4 +1,5 @@
 /** A session with a remote: opened once, then one message after another, each with the replies of its own. */
+import { readable } from './classify.ts'
 import { Connection, type ConnectionOptions, type SmtpEnvelope, type SmtpError } from './smtp-connection.ts'
 import { type TlsFloor, type TlsPolicy, type TlsSession, tlsText } from './tls-policy.ts'
 
@@ -67,6 +68,12 @@ export class SmtpClient {
         connection.close()
         reject(error)
       }
+      const refuse = () => {
+        settled = true
+        options.signal?.removeEventListener('abort', closed)
+        client.quit()
+        reject(new Error('The session is not wanted'))
+      }
       const closed = () => settle(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' }))
       options.signal?.addEventListener('abort', closed)
       connection.on('error', (error) => {
@@ -78,7 +85,7 @@ export class SmtpClient {
       connection.connect((error) => {
         if (error) return settle(error)
         client.#session = client.#look()
-        if (options.admit?.(client.#session) === false) return settle(new Error('The session is not wanted'))
+        if (options.admit?.(client.#session) === false) return refuse()
         if (!auth) return settle()
         connection.login({ credentials: auth }, settle)
       })
@@ -116,7 +123,7 @@ export class SmtpClient {
     return {
       host,
       facts: connection.tlsFacts,
-      plainBecause: plainBecause ?? (refusal ? `refused: ${refusal.slice(0, 120)}` : 'not offered'),
+      plainBecause: plainBecause ?? (refusal ? `refused: ${readable(refusal, 120)}` : 'not offered'),
       requireTlsOffered: this.supports('REQUIRETLS'),
     }
   }

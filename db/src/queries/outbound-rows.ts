@@ -32,6 +32,8 @@ export type MessageDetails = {
   dsn?: { ret?: string; envid?: string; recipients: Record<string, { notify?: string; orcpt?: string }> }
 }
 
+// The plan is kept, and may have been made while the queue was empty: joined freely, 10,000 rows would then be read for each
+// batch (360 to 1,800 ms measured, against 6). So it is said here what is looked up by what; `order by` names the key.
 // Only types that pg reads right in binary: text, int4, bytea and arrays of them (its float8 loses digits).
 export const loadStatement = {
   name: 'load',
@@ -41,9 +43,19 @@ export const loadStatement = {
       q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain,
       m.details::text as details, b.encoding::int4 as encoding, b.body
     from unnest($1::int[], $2::bigint[]) as w (ip_id, id)
-    join postel.queue q on q.ip_id = w.ip_id and q.id = w.id and q.expires_at > clock_timestamp()
-    join postel.messages m on m.id = q.message_id and m.id between $3 and $4
-    join postel.message_bodies b on b.message_id = q.message_id and b.message_id between $3 and $4`,
+    cross join lateral (
+      select * from postel.queue q
+      where q.ip_id = w.ip_id and q.id between w.id and w.id
+      order by q.id
+      limit 1
+    ) as q
+    cross join lateral (
+      select * from postel.messages m where m.id = q.message_id and m.id between $3 and $4 offset 0
+    ) as m
+    cross join lateral (
+      select * from postel.message_bodies b where b.message_id = q.message_id and b.message_id between $3 and $4 offset 0
+    ) as b
+    where q.expires_at > clock_timestamp()`,
 }
 
 // The bounds only spare opening every day's partition: a row whose message lies outside them comes without its body.

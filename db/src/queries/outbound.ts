@@ -271,28 +271,8 @@ export class OutboundQueries {
 
   /** Records what became of rows; see postel.record_outcomes. Rejects when the database did not commit it. */
   async record(outcomes: readonly Outcome[]): Promise<{ due: Date[]; events: string[] }> {
-    const now = performance.now()
     const messageIds = outcomes.map((outcome) => outcome.messageId).sort()
-    const json = JSON.stringify(
-      outcomes.map((outcome) => ({
-        id: outcome.id,
-        ip: outcome.ipId,
-        m: outcome.messageId,
-        at: (now - outcome.startedAt) / 1000,
-        ms: Math.round(outcome.durationMs),
-        mx: outcome.mxHost,
-        addr: outcome.mxAddress,
-        tls: outcome.tls,
-        doubt: outcome.inDoubt,
-        after: outcome.retryAfter,
-        n: outcome.recipients.map((recipient) => recipient.number),
-        o: outcome.recipients.map((recipient) => recipient.outcome),
-        c: outcome.recipients.map((recipient) => recipient.code),
-        e: outcome.recipients.map((recipient) => recipient.enhancedCode),
-        k: outcome.recipients.map((recipient) => recipient.category),
-        t: outcome.recipients.map((recipient) => recipient.reply),
-      })),
-    )
+    const json = outcomesJson(outcomes)
     const sql = this.#record
     const statement = sql<{ due: Date[] | null; events: unknown[] | null }[]>`
       select r.due, r.events
@@ -309,6 +289,13 @@ export class OutboundQueries {
     return { due: row!.due ?? [], events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
   }
 
+  /** Records recipients that are final of a row whose others are still being sent; see postel.record_part. */
+  async recordPart(outcome: Outcome): Promise<{ events: string[] }> {
+    const [row] = await this.#sql<{ events: unknown[] | null }[]>`
+      select postel.record_part(${outcomesJson([outcome])}::text::json) as events`
+    return { events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
+  }
+
   /** The newest active key of each algorithm: a new one signs as soon as it is active, the other may stay so meanwhile. */
   dkimKeys(domain: string): Promise<DkimKeyRow[]> {
     return this.#sql<DkimKeyRow[]>`
@@ -319,4 +306,29 @@ export class OutboundQueries {
       where d.name = ${domain} and d.status = 'verified' and k.active
       order by d.id, k.algorithm desc, k.created_at desc, k.id desc`
   }
+}
+
+/** What postel.record_outcomes takes. */
+function outcomesJson(outcomes: readonly Outcome[]): string {
+  const now = performance.now()
+  return JSON.stringify(
+    outcomes.map((outcome) => ({
+      id: outcome.id,
+      ip: outcome.ipId,
+      m: outcome.messageId,
+      at: (now - outcome.startedAt) / 1000,
+      ms: Math.round(outcome.durationMs),
+      mx: outcome.mxHost,
+      addr: outcome.mxAddress,
+      tls: outcome.tls,
+      doubt: outcome.inDoubt,
+      after: outcome.retryAfter,
+      n: outcome.recipients.map((recipient) => recipient.number),
+      o: outcome.recipients.map((recipient) => recipient.outcome),
+      c: outcome.recipients.map((recipient) => recipient.code),
+      e: outcome.recipients.map((recipient) => recipient.enhancedCode),
+      k: outcome.recipients.map((recipient) => recipient.category),
+      t: outcome.recipients.map((recipient) => recipient.reply),
+    })),
+  )
 }
