@@ -3,6 +3,9 @@
 -- waiting.former_id, and they wait 2 s at least.
 create or replace function postel.in_flight(p_now timestamptz default clock_timestamp()) returns bigint[]
 language sql stable
+-- Views call it as the person who reads them, who has no rights on the tables
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
   select coalesce(array_agg(f.id), '{}')
   from postel.outbound_processes p

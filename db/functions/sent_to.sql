@@ -24,7 +24,7 @@ as $$
   left join postel.projects p on p.id = m.project_id
   left join postel.ip_addresses a on a.id = d.ip_id
   where d.message_id >= postel.uuid_v7_floor(since)
-    and d.domain = lower(split_part(sent_to.recipient, '@', 2))
+    and d.domain = lower(split_part(btrim(sent_to.recipient), '@', 2))
     and lower(d.recipient) = lower(btrim(sent_to.recipient))
   order by m.id desc, d.number
 $$;

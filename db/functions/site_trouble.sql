@@ -1,6 +1,9 @@
 -- site_trouble: what outbound has learned of a site from one of our source IPs, in words; null when all is well there.
 create or replace function postel.site_trouble(p_ip_id integer, p_site text, p_now timestamptz default now()) returns text
 language sql stable
+-- Views call it as the person who reads them, who has no rights on the tables
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
   select case
       when s.state = 'suspended' and s.until > p_now then format(

@@ -3,6 +3,9 @@
 create or replace function postel.suspension_of(p_domain text, p_project_id uuid, p_now timestamptz default now())
 returns text
 language sql stable
+-- Views call it as the person who reads them, who has no rights on the tables
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
   select
     case when s.domain is not null then 'mail to ' || s.domain || ' is suspended' else 'project ' || p.name || ' is paused' end

@@ -15,23 +15,34 @@ export class AppProcess {
   readonly #app: AppName
   readonly #env: Record<string, string>
   readonly #logFile: string
+  readonly #openFilesMax: number | undefined
   #child: ChildProcess | undefined
   #exited: Promise<Exit> = Promise.resolve({ code: 0, signal: null })
   #expected = false
   /** Ends that nobody here asked for. */
   readonly surprises: string[] = []
 
-  constructor(name: string, app: AppName, env: Record<string, string>, logFile: string) {
+  /** `openFilesMax` is as `ulimit -n` sets it. */
+  constructor(
+    name: string,
+    app: AppName,
+    env: Record<string, string>,
+    logFile: string,
+    openFilesMax?: number,
+  ) {
     this.name = name
     this.#app = app
     this.#env = env
     this.#logFile = logFile
+    this.#openFilesMax = openFilesMax
   }
 
   /** Resolves when the app says that it works. */
   async start(): Promise<void> {
     const log = openSync(this.#logFile, 'a')
-    const child = spawn(process.execPath, [`apps/${this.#app}/src/main.ts`], {
+    const command = [process.execPath, `apps/${this.#app}/src/main.ts`]
+    if (this.#openFilesMax) command.unshift('sh', '-c', `ulimit -n ${this.#openFilesMax}; exec "$0" "$@"`)
+    const child = spawn(command[0]!, command.slice(1), {
       cwd: root,
       env: { PATH: process.env.PATH ?? '', ...this.#env },
       stdio: ['ignore', log, log, 'ipc'],
@@ -56,6 +67,10 @@ export class AppProcess {
       child.once('message', () => clearTimeout(timer))
     })
     await started
+  }
+
+  get pid(): number {
+    return this.#child!.pid!
   }
 
   /** Sends a signal and gives how the process ended; for signals that end it. */

@@ -75,6 +75,8 @@ const idleMs = 10_000
 /** Messages that may be loaded per session where they go through so fast that the next must be at hand. */
 const loadedPerSession = 4
 const fastMs = 500
+/** The share of that at which a fast site is filled up again. */
+const refillBelow = 3 / 4
 /**
  * What may be loaded at once in all, for sites that have not answered yet, for slow ones, and for fast ones: however many
  * dead or slow sites there are, the others find room.
@@ -121,7 +123,7 @@ export class Sites {
       return site.key
     }
     const kind = kindOf(site)
-    if (site.inFlight >= this.#sessionsMax(site) * (kind === 'fast' ? loadedPerSession : 1)) return site.key
+    if (site.inFlight >= this.#inFlightMax(site)) return site.key
     if (!this.#hasShare(kind)) return kind
     site.throttle.begin(now)
     site.inFlight++
@@ -379,6 +381,10 @@ export class Sites {
     return 'opportunistic'
   }
 
+  #inFlightMax(site: Site): number {
+    return this.#sessionsMax(site) * (kindOf(site) === 'fast' ? loadedPerSession : 1)
+  }
+
   #sessionsMax(site: Site): number {
     const most = site.throttle.connectionsMax(performance.now())
     return site.proven ? most : Math.min(unprovenSessions, most)
@@ -433,7 +439,10 @@ export class Sites {
     const { site, kind, bytes } = reservation
     site.inFlight--
     this.#use(kind, -1, -bytes)
-    this.#options.onRoom(site.key, 1)
+    // Where several are at hand for each session, make room for many at once: loading ten costs little more than one
+    const most = this.#inFlightMax(site)
+    if (site.inFlight <= most * refillBelow || kindOf(site) !== 'fast')
+      this.#options.onRoom(site.key, most - site.inFlight)
     if (this.#hasShare(kind)) this.#options.onRoom(kind, 1)
     this.#forget(site)
   }

@@ -34,6 +34,7 @@ export class TakeLoop {
   readonly #options: TakeLoopOptions
   /** Rows loaded, or about to be, and not recorded: what a successor must treat as tried. */
   readonly inFlight = new Set<number>()
+  #soon: NodeJS.Immediate | undefined
   #loading: Promise<void> | undefined
   #stopped = false
 
@@ -41,8 +42,16 @@ export class TakeLoop {
     this.#options = options
   }
 
-  /** Takes what there is room for; call it whenever there may be more work or more room. */
+  /** Takes what there is room for, once this turn of the event loop is over; call it whenever there may be more. */
   pump(): void {
+    if (this.#soon || this.#loading || this.#stopped) return
+    this.#soon = setImmediate(() => {
+      this.#soon = undefined
+      this.#take()
+    })
+  }
+
+  #take(): void {
     if (this.#loading || this.#stopped) return
     const { lanes, sites, recorder, reader, mayStart } = this.#options
     if (lanes.count === 0) return reader.refill()
