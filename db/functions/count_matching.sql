@@ -1,10 +1,13 @@
 -- count_matching: how much mail an operation would change now: rows, and the recipients of them that are meant. Mail that
--- is being sent counts for `hold` only. Looks no further than p_limit rows. What each verb is for: hold, cancel and bounce
+-- is being sent counts for `hold` only. Looks no further than p_limit rows, and not at those with higher ids than the
+-- maxima, which are for move, release and retry. What each verb is for: hold, cancel and bounce
 -- take mail from the queue and from waiting; release takes what is held; retry what is deferred; move the queue of one IP.
 create or replace function postel.count_matching(
   p_verb text,
   p_filter jsonb,
   p_limit bigint default null,
+  p_queue_max bigint default null,
+  p_waiting_max bigint default null,
   out rows bigint,
   out recipients bigint
 )
@@ -25,6 +28,7 @@ begin
     where p_verb in ('hold', 'cancel', 'bounce', 'move')
       and postel.row_matches(p_filter, q.message_id, q.project_id, q.domain, q.ip_id, q.recipients)
       and (p_verb = 'hold' or q.id <> all (v_in_flight))
+      and (p_verb <> 'move' or p_queue_max is null or q.id <= p_queue_max)
     union all
     select
       case when p_filter ->> 'recipient' is null then cardinality(w.numbers)
@@ -37,9 +41,10 @@ begin
         when 'move' then false
         else w.former_id is null or w.former_id <> all (v_in_flight)
       end
+      and (p_waiting_max is null or w.id <= p_waiting_max)
       and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
     limit p_limit
   ) as m;
 end
 $$;
-comment on function postel.count_matching(text, jsonb, bigint) is 'How much mail an operation would change now.';
+comment on function postel.count_matching(text, jsonb, bigint, bigint, bigint) is 'How much mail an operation would change now.';

@@ -1,5 +1,6 @@
 -- pull_from_queue: a chunk of hold, cancel, bounce or move: takes the rows that the filter means and whose ids lie between
--- p_after and p_to out of the queue, at most p_limit, the oldest first; `reached` is the id that it got to. A row that somebody else has locked is left for the next round. Rows in flight are
+-- p_after and p_to (of a phase: every fourth) out of the queue, at most p_limit, the oldest first; `reached` is the id
+-- that it got to. A row that somebody else has locked is left for the next round. Rows in flight are
 -- taken by hold only. What is held or moved keeps its queue id as former_id and waits 2 s at least, because it may have
 -- been loaded already. `recipients`: how many.
 create or replace function postel.pull_from_queue(
@@ -8,6 +9,7 @@ create or replace function postel.pull_from_queue(
   p_reason text,
   p_after bigint,
   p_to bigint,
+  p_phase integer,
   p_limit integer,
   p_now timestamptz,
   out recipients bigint,
@@ -33,7 +35,8 @@ begin
     select q.ctid, q.id
     from postel.ip_addresses a
     join postel.queue q on q.ip_id = a.id and q.id > p_after and q.id <= p_to
-    where postel.row_matches(p_filter, q.message_id, q.project_id, q.domain, q.ip_id, q.recipients)
+    where (p_phase is null or q.id % 4 = p_phase)
+      and postel.row_matches(p_filter, q.message_id, q.project_id, q.domain, q.ip_id, q.recipients)
       and q.id <> all (v_in_flight)
     order by q.id
     limit p_limit
@@ -69,5 +72,5 @@ begin
     case when p_verb <> 'move' then v_state end, case p_verb when 'bounce' then p_reason end, p_now);
 end
 $$;
-comment on function postel.pull_from_queue(text, jsonb, text, bigint, bigint, integer, timestamptz) is
+comment on function postel.pull_from_queue(text, jsonb, text, bigint, bigint, integer, integer, timestamptz) is
   'A chunk of hold, cancel, bounce or move, of the queue.';

@@ -9,6 +9,7 @@ create or replace function postel.pull_from_waiting(
   p_reason text,
   p_after bigint,
   p_to bigint,
+  p_phase integer,
   p_limit integer,
   p_now timestamptz,
   out recipients bigint,
@@ -35,6 +36,7 @@ begin
     where w.id > p_after and w.id <= p_to
       and case p_verb when 'hold' then w.state <> 'held'
         else w.former_id is null or w.former_id <> all (v_in_flight) end
+      and (p_phase is null or w.id % 4 = p_phase)
       and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
     order by w.id
     limit p_limit
@@ -66,5 +68,5 @@ begin
     v_message_ids, v_numbers, v_organization_ids, v_state, v_state, case p_verb when 'bounce' then p_reason end, p_now);
 end
 $$;
-comment on function postel.pull_from_waiting(text, jsonb, text, bigint, bigint, integer, timestamptz) is
+comment on function postel.pull_from_waiting(text, jsonb, text, bigint, bigint, integer, integer, timestamptz) is
   'A chunk of hold, cancel or bounce, of what waits.';

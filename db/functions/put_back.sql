@@ -8,6 +8,7 @@ create or replace function postel.put_back(
   p_filter jsonb,
   p_after bigint,
   p_to bigint,
+  p_phase integer,
   p_limit integer,
   p_now timestamptz,
   out recipients bigint,
@@ -30,6 +31,7 @@ begin
     from postel.waiting w
     where w.id > p_after and w.id <= p_to
       and case p_verb when 'release' then w.state = 'held' else w.state = 'deferred' and w.former_id is null end
+      and (p_phase is null or w.id % 4 = p_phase)
       and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
     order by w.id
     limit p_limit
@@ -69,4 +71,4 @@ begin
   due := v_scheduled_due || v_released.due;
 end
 $$;
-comment on function postel.put_back(text, jsonb, bigint, bigint, integer, timestamptz) is 'A chunk of release or retry.';
+comment on function postel.put_back(text, jsonb, bigint, bigint, integer, integer, timestamptz) is 'A chunk of release or retry.';

@@ -25,6 +25,7 @@ language plpgsql
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_sort = off
 -- A generic plan, planned once per connection: planning this statement takes longer than running it.
 set plan_cache_mode = force_generic_plan
 as $$

@@ -5,10 +5,11 @@ language plpgsql
 as $$
 declare
   v_chunk record;
-  v_window integer := 5000;
+  v_window integer := 20000;
+  v_phase integer := 0;
 begin
   loop
-    select r.* into v_chunk from postel.run_operation(v_window) as r;
+    select r.* into v_chunk from postel.run_operation(v_window, v_phase) as r;
     commit;
     exit when v_chunk.id is null and not v_chunk.busy;
     if v_chunk.busy or v_chunk.stalled then
@@ -16,11 +17,13 @@ begin
       continue when v_chunk.busy;
     end if;
     v_window := v_chunk.next_window;
+    v_phase := v_chunk.next_phase;
     perform postel.announce_released(v_chunk.ip_ids, v_chunk.due);
     commit;
     if v_chunk.finished then
       raise notice 'operation % (%) is finished', v_chunk.id, v_chunk.verb;
-      v_window := 5000;
+      v_window := 20000;
+      v_phase := 0;
     end if;
   end loop;
 end

@@ -9,6 +9,7 @@ declare
   v_id bigint;
   v_chunk record;
   v_window integer := 20000;
+  v_phase integer;
   v_ip_ids integer[];
   v_due timestamptz[];
 begin
@@ -22,8 +23,9 @@ begin
 
   if v_found.rows <= 10000 then
     loop
-      select c.* into v_chunk from postel.operation_chunk(v_id, v_window) as c;
+      select c.* into v_chunk from postel.operation_chunk(v_id, v_window, v_phase) as c;
       v_window := v_chunk.next_window;
+      v_phase := v_chunk.next_phase;
       v_ip_ids := v_ip_ids || v_chunk.ip_ids;
       v_due := v_due || v_chunk.due;
       -- Rows that others have locked are left to the worker rather than waited for

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import postgres from 'postgres'
 import { connect, type Sql } from './client.ts'
 import { MaintenanceQueries } from './queries/maintenance.ts'
-import { OperationQueries } from './queries/operations.ts'
+import { type ChunkPlace, OperationQueries } from './queries/operations.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
 import { inconsistencies, makeTenant, stateOf, submitOne, type Tenant, until } from './testing/factories.ts'
 
@@ -70,12 +70,12 @@ const states = async () =>
 /** Runs chunks until no operation is left; what each changed. */
 async function run(): Promise<number[]> {
   const chunks: number[] = []
-  for (let window: number | undefined; ; ) {
-    const chunk = await operations.runChunk(window)
+  for (let place: ChunkPlace | undefined; ; ) {
+    const chunk = await operations.runChunk(place)
     if (chunk.busy) continue
     if (chunk.id === null) return chunks
     chunks.push(chunk.recipients)
-    window = chunk.finished ? undefined : chunk.nextWindow
+    place = chunk.finished ? undefined : chunk.next
   }
 }
 
@@ -130,7 +130,7 @@ describe('more than 10,000 rows', () => {
     async (verb) => {
       await fill(many)
       await sql.unsafe(`select postel.${verb}(project => '${tenant.projectName}')`)
-      await operations.runChunk(3_000)
+      await operations.runChunk({ window: 3_000, phase: null })
       // What is left in the queue is deferred and due again, so all of it gets new ids behind the cursors
       await sql`
         with gone as (delete from postel.queue returning *),
@@ -144,8 +144,8 @@ describe('more than 10,000 rows', () => {
         select 'deferred', now(), '451 later', ip_id, priority, 1, lost_holders, size_bytes, expires_at, message_id,
           organization_id, project_id, domain, numbers, recipients
         from gone`
-      await operations.runChunk(100_000)
-      await operations.runChunk(2_000)
+      await operations.runChunk({ window: 100_000, phase: null })
+      await operations.runChunk({ window: 2_000, phase: 1 })
       await new MaintenanceQueries(sql).releaseDue(2_000)
       await run()
       expect(await states()).toEqual({
@@ -186,11 +186,11 @@ describe('more than 10,000 rows', () => {
     const before = await sql`select message_id, ip_id from postel.waiting order by message_id`
     await sql`select postel.release(project => ${tenant.projectName})`
     const ipIds = new Set<number>()
-    for (let window: number | undefined; ; ) {
-      const chunk = await operations.runChunk(window)
+    for (let place: ChunkPlace | undefined; ; ) {
+      const chunk = await operations.runChunk(place)
       if (chunk.id === null) break
       for (const id of chunk.ipIds) ipIds.add(id)
-      window = chunk.nextWindow
+      place = chunk.next
     }
     expect(await states()).toEqual({ queued: many })
     expect([...ipIds].sort()).toEqual(tenant.ips.map((ip) => ip.id).sort())
@@ -273,8 +273,9 @@ describe('rows that others have locked', () => {
     const unlock = await lockSome(3)
     expect(await hold()).toBe(100)
     expect(await states()).toEqual({ held: 97, queued: 3 })
-    const chunks = [await operations.runChunk(), await operations.runChunk()]
-    expect(chunks.some((chunk) => chunk.stalled && !chunk.finished)).toBe(true)
+    let chunk = await operations.runChunk()
+    while (!chunk.stalled && chunk.id !== null) chunk = await operations.runChunk(chunk.next)
+    expect(chunk).toMatchObject({ stalled: true, finished: false })
     await unlock()
     await run()
     expect(await states()).toEqual({ held: 100 })

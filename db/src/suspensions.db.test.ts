@@ -168,7 +168,7 @@ describe('explain', () => {
     )
   })
 
-  test.each([
+  test.each<[Parameters<typeof site>[0], RegExp]>([
     [
       { state: 'slowed', factor: 0.25, reason: '421 4.7.28 slow down' },
       /^google has asked us to slow down: at 25% of its limits from 10\.[\d.]+, 5 connections and 60 messages a minute: 421 4\.7\.28 slow down; in line behind 0 others for dest\.test$/,

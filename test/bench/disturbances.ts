@@ -88,17 +88,18 @@ export function outage(messages: number): Disturbance {
         project: disturber.project,
         sendAt: new Date(Date.now() + 86_400_000),
       })
-      // The worker looks at the ends of intervals of ten seconds
-      due = Math.ceil((Date.now() + (aloneSeconds + 5) * 1000) / 10_000) * 10_000
-      const moment = new Date(due).toISOString()
       const { sql } = postel
-      await sql`update postel.waiting
-        set state = 'deferred', attempts = 1, reason = '451 4.3.0 Out of order', not_before = ${moment}::timestamptz`
       await sql`update postel.deliveries set state = 'deferred', attempts = 1 where state = 'scheduled'`
       await sql`vacuum analyze`
+      // The worker looks at the ends of intervals of ten seconds
+      due = Math.ceil((Date.now() + (aloneSeconds + 10) * 1000) / 10_000) * 10_000
+      const moment = new Date(due).toISOString()
+      await sql`update postel.waiting
+        set state = 'deferred', attempts = 1, reason = '451 4.3.0 Out of order', not_before = ${moment}::timestamptz`
       await sql`select postel.schedule_release(array[${moment}::timestamptz])`
     },
     begin: async ({ remotes }) => {
+      if (Date.now() > due) throw new Error('the mail became due while the others were measured alone')
       await sleep(due - Date.now())
       startedAt = performance.now()
       counted = remotes.counted.count()

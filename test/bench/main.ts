@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [flags]`: runs a benchmark and leaves nothing of it behind. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import * as bulk from './bulk.ts'
 import { Cleanup } from './cleanup.ts'
 import * as drain from './drain.ts'
 import * as e2e from './e2e.ts'
@@ -17,7 +18,7 @@ type Benchmark = {
   run(flags: Flags, cleanup: Cleanup): Promise<boolean>
 }
 
-const benchmarks: Record<string, Benchmark> = { e2e, latency, drain, fairness, snapshot }
+const benchmarks: Record<string, Benchmark> = { e2e, latency, drain, fairness, snapshot, bulk }
 const cleanup = new Cleanup()
 let interrupted = false
 

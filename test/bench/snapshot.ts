@@ -103,7 +103,7 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
  * Keeps the system at its limit without letting the queue grow: a queue that grew would be measured too, and a steady
  * rate below the limit would hide a loss of speed until it is large.
  */
-function keepSending(cleanup: Cleanup, directory: string, postel: Postel, sink: Sink, load: Load) {
+export function keepSending(cleanup: Cleanup, directory: string, postel: Postel, sink: Sink, load: Load) {
   let sent = 0
   let stopped = false
   const sending = (async () => {

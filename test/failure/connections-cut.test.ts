@@ -6,7 +6,7 @@ import { Harness, kept } from '../ledger/harness.ts'
 import { rounds } from '../ledger/random.ts'
 
 test(
-  'cutting every connection once a second loses nothing, doubles nothing and ends no process',
+  'cutting every connection once a second loses nothing, doubles nothing and ends no process (C-20)',
   async () => {
     const harness = await Harness.start('connections cut')
     try {

@@ -8,7 +8,7 @@ import { waitFor } from '../support/wait-for.ts'
 /** A holder believes in its lease for 20 s by its own clock; the database's 30 s are cut short below. */
 const pauseMs = 21_000
 
-test('a sender that wakes up after its lease sends nothing that its successor has', async () => {
+test('a sender that wakes up after its lease sends nothing that its successor has (C-12)', async () => {
   const harness = await Harness.start('fenced')
   const successor = harness.makeApp('outbound', 'successor')
   try {

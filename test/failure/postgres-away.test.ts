@@ -32,7 +32,7 @@ async function submit(recipient: string): Promise<string> {
   }
 }
 
-test('while Postgres is stopped a message is put off at its dot, and mail flows again by itself', async () => {
+test('while Postgres is stopped a message is put off at its dot, and mail flows again by itself (C-15)', async () => {
   expect(await submit('before@d0.test')).toBe('250 2.6.0')
   const load = harness.load()
   await harness.flows()
@@ -51,7 +51,7 @@ test('while Postgres is stopped a message is put off at its dot, and mail flows 
   expect([...refusals.keys()].filter((reply) => !/ 4\d\d$/.test(reply))).toEqual([])
 }, 150_000)
 
-test('a table that is locked away puts mail off in time, and holds up nothing afterwards', async () => {
+test('a table that is locked away puts mail off in time, and holds up nothing afterwards (C-25)', async () => {
   await harness.sql.begin(async (tx) => {
     await tx`lock table postel.messages in access exclusive mode`
     const began = performance.now()

@@ -6,7 +6,7 @@ import { Harness, kept } from '../ledger/harness.ts'
 import { rounds } from '../ledger/random.ts'
 
 test(
-  'no crash of Postgres loses or doubles mail, and all resume by themselves',
+  'no crash of Postgres loses or doubles mail, and all resume by themselves (C-16, C-17)',
   async () => {
     const harness = await Harness.start('postgres dies')
     const { cluster, random } = harness

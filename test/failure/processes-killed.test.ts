@@ -8,7 +8,7 @@ import { rounds } from '../ledger/random.ts'
 const loadMs = 8_000
 
 test(
-  'killing inbound, outbound and worker loses nothing and doubles only what was in doubt',
+  'killing inbound, outbound and worker loses nothing and doubles only what was in doubt (C-01 to C-09)',
   async () => {
     const harness = await Harness.start('processes killed')
     try {

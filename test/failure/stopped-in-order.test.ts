@@ -18,7 +18,7 @@ afterEach(() => harness.stopLoads())
 const inOrder = { code: 0, signal: null }
 
 test(
-  'outbound ends with 0 under load, and no message is sent twice',
+  'outbound ends with 0 under load, and no message is sent twice (C-38)',
   async () => {
     const load = harness.load()
     await harness.flows()
@@ -39,7 +39,7 @@ test(
   120_000 * rounds,
 )
 
-test('inbound ends with 0: sessions get 421 between commands, a message on its way is still taken', async () => {
+test('inbound ends with 0: sessions get 421 between commands, a message on its way is still taken (C-38)', async () => {
   const idle = await SmtpClient.open(harness.port)
   const busy = await SmtpClient.open(harness.port)
   for (const command of ['MAIL FROM:<load@s.test>', 'RCPT TO:<busy@d0.test>', 'DATA']) await busy.ask(command)

@@ -61,6 +61,8 @@ export class Postel {
   readonly databaseUrl: string
   /** An API key of the first project. */
   readonly key: string
+  /** POSTEL_SECRET, for processes of a test's own. */
+  readonly secret: string
   readonly #env: Env
   readonly #drop: () => Promise<void>
   readonly #services: { stop(): Promise<void> }[] = []
@@ -72,6 +74,7 @@ export class Postel {
     this.databaseUrl = databaseUrl
     this.key = key
     this.#env = env
+    this.secret = env.POSTEL_SECRET!
     this.#drop = drop
   }
 

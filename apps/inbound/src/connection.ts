@@ -66,6 +66,8 @@ export type SubmissionPolicy = {
   maxConnectionsPerClient: number
   /** A command must arrive whole within this time. */
   commandSeconds: number
+  /** A command's handler threw. */
+  onFault: (error: unknown) => void
 }
 
 export class SubmissionConnection extends Base {
@@ -95,7 +97,13 @@ export class SubmissionConnection extends Base {
 
   override _createParser(): DataParser {
     const parser = new DataParser({ maxCommandLength: this._server.options.maxCommandLength })
-    parser.oncommand = (command: Buffer, done: () => void) => this._onCommand(command, done)
+    parser.oncommand = (command: Buffer, done: () => void) => {
+      try {
+        this._onCommand(command, done)
+      } catch (error) {
+        this.#fail(error)
+      }
+    }
     parser.on('error', (error) => this.send(421, `4.5.2 ${error.message}`))
     return parser
   }
@@ -188,6 +196,12 @@ export class SubmissionConnection extends Base {
     const problem = dsnProblem(command.toString(), utf8)
     if (problem !== undefined) this.#refuse(replies.badDsn(problem))
     return problem !== undefined
+  }
+
+  /** A mistake of ours costs this session and no other. */
+  #fail(error: unknown): void {
+    this._server.policy.onFault(error)
+    this.#refuse(replies.sessionFailed())
   }
 
   #refuseCrowd(): void {

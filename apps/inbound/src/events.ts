@@ -82,6 +82,11 @@ export class InboundEvents {
     this.#log.warn({ event: 'store_failed', ...fields, err })
   }
 
+  /** A mistake of ours, not of the client: it cost one session or one message. */
+  failed(err: unknown): void {
+    this.#log.error({ event: 'session_failed', err })
+  }
+
   /** A client's connection broke or spoke nonsense: normal on the Internet, never a reason to stop. */
   connectionFault(err: Error): void {
     this.#log.debug({ event: 'connection_fault', err })

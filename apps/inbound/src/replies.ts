@@ -44,6 +44,7 @@ export const replies = {
   tooBig: (bytes: number) => reply(552, '5.3.4', `Message exceeds the limit of ${bytes} bytes`),
   outOfMemory: () => reply(452, '4.3.1', 'Too much mail is being received at once, try again later'),
   tooSlow: () => reply(421, '4.4.2', 'Timeout: the command or message took too long'),
+  sessionFailed: () => reply(421, '4.3.0', 'Internal error, try again later'),
   notNow: () => reply(451, '4.3.0', 'Temporary failure, try again later'),
 }
 

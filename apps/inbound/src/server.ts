@@ -52,6 +52,12 @@ export function createServer(
     return refusal
   }
 
+  /** After a mistake of ours in one step of one session. */
+  const fail = (session: Session, step: 'auth' | 'mail' | 'data', error: unknown): Reply => {
+    events.failed(error)
+    return refuse(session, step, replies.notNow())
+  }
+
   const options: SMTPServerOptions = {
     ...certificate,
     secure,
@@ -91,22 +97,25 @@ export function createServer(
       if (state.authFailures >= authFailuresMax)
         return done(refuse(session, 'auth', replies.tooManyAuthFailures()))
       const secret = auth.password ?? ''
-      authorizer.authenticate(secret).then(
-        (principal) => {
-          events.authenticated({
-            session: session.id,
-            client: session.remoteAddress,
-            ok: principal !== undefined,
-          })
-          if (principal) {
-            state.identity = { secret }
-            return done(null, { user: principal.projectId })
-          }
-          state.authFailures++
-          done(refuse(session, 'auth', replies.authFailed()))
-        },
-        () => done(refuse(session, 'auth', replies.notNow())),
-      )
+      authorizer
+        .authenticate(secret)
+        .then(
+          (principal) => {
+            events.authenticated({
+              session: session.id,
+              client: session.remoteAddress,
+              ok: principal !== undefined,
+            })
+            if (principal) {
+              state.identity = { secret }
+              return done(null, { user: principal.projectId })
+            }
+            state.authFailures++
+            done(refuse(session, 'auth', replies.authFailed()))
+          },
+          () => done(refuse(session, 'auth', replies.notNow())),
+        )
+        .catch((error) => done(fail(session, 'auth', error)))
     },
 
     onMailFrom: (address, session: Session, done) => {
@@ -114,18 +123,21 @@ export function createServer(
       if (hasUnknown(address, mailParameters)) return done(refuse(session, 'mail', replies.badParameter()))
       const from = readSender(address, session)
       if (from instanceof Error) return done(refuse(session, 'mail', from))
-      authorizer.authorize(state.identity, session.remoteAddress).then(
-        (principal) => {
-          if (!principal) return done(refuse(session, 'mail', replies.authRequired()))
-          if (from && !domainBelongsTo(from.domain, principal.domains))
-            return done(refuse(session, 'mail', replies.senderNotOwned(from.domain)))
-          state.principal = principal
-          state.from = from
-          state.recipients = new Map()
-          done()
-        },
-        () => done(refuse(session, 'mail', replies.notNow())),
-      )
+      authorizer
+        .authorize(state.identity, session.remoteAddress)
+        .then(
+          (principal) => {
+            if (!principal) return done(refuse(session, 'mail', replies.authRequired()))
+            if (from && !domainBelongsTo(from.domain, principal.domains))
+              return done(refuse(session, 'mail', replies.senderNotOwned(from.domain)))
+            state.principal = principal
+            state.from = from
+            state.recipients = new Map()
+            done()
+          },
+          () => done(refuse(session, 'mail', replies.notNow())),
+        )
+        .catch((error) => done(fail(session, 'mail', error)))
     },
 
     onRcptTo: (address, session: Session, done) => {
@@ -153,32 +165,33 @@ export function createServer(
         dsn: readDsn(session, recipients),
       }
       const { id, transmissionType: protocol } = session
+      const take = async (raw: Buffer | Reply) => {
+        if (raw instanceof Error) return done(refuse(session, 'data', raw))
+        // smtp-server answers an oversized message with 552 whatever is said here
+        if (stream.sizeExceeded)
+          return done(refuse(session, 'data', replies.tooBig(config.MAX_MESSAGE_BYTES)))
+        const started = performance.now()
+        const result = await submit(raw, envelope, {
+          principal: principal!,
+          hostname: config.POSTEL_HOSTNAME,
+          protocol,
+          submitter,
+        })
+        if ('refused' in result) {
+          if (result.cause) events.storeFailed({ session: id, fault: result.refused.message }, result.cause)
+          return done(refuse(session, 'data', result.refused))
+        }
+        events.accepted({
+          session: id,
+          message: result.id,
+          recipients: envelope.recipients.length,
+          bytes: result.bytes,
+          seconds: (performance.now() - started) / 1000,
+        })
+        done(null, `queued as ${result.id}`)
+      }
       receiveMessage(stream).then(
-        async (raw) => {
-          if (raw instanceof Error) return done(refuse(session, 'data', raw))
-          // smtp-server answers an oversized message with 552 whatever is said here
-          if (stream.sizeExceeded)
-            return done(refuse(session, 'data', replies.tooBig(config.MAX_MESSAGE_BYTES)))
-          const started = performance.now()
-          const result = await submit(raw, envelope, {
-            principal: principal!,
-            hostname: config.POSTEL_HOSTNAME,
-            protocol,
-            submitter,
-          })
-          if ('refused' in result) {
-            if (result.cause) events.storeFailed({ session: id, fault: result.refused.message }, result.cause)
-            return done(refuse(session, 'data', result.refused))
-          }
-          events.accepted({
-            session: id,
-            message: result.id,
-            recipients: envelope.recipients.length,
-            bytes: result.bytes,
-            seconds: (performance.now() - started) / 1000,
-          })
-          done(null, `queued as ${result.id}`)
-        },
+        (raw) => take(raw).catch((error) => done(fail(session, 'data', error))),
         // the client is gone: nothing is stored and there is nobody to answer
         () => done(replies.notNow()),
       )
@@ -190,6 +203,7 @@ export function createServer(
     allowsPlainAuth: (address) => sandbox && isLoopback(address),
     maxConnectionsPerClient: config.SMTP_MAX_CONNECTIONS_PER_CLIENT,
     commandSeconds: config.SMTP_IDLE_SECONDS * 2,
+    onFault: (error) => events.failed(error),
   })
   server.on('error', (error: Error) => events.connectionFault(error))
   return server

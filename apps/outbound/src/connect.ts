@@ -54,13 +54,17 @@ export async function connectTo(
   route: Route,
   options: ConnectOptions,
 ): Promise<{ client: SmtpClient } | { verdict: Verdict; target: Target | undefined } | { local: true }> {
-  if ('verdict' in route) return { verdict: route.verdict, target: undefined }
+  if ('verdict' in route) return route.local ? { local: true } : { verdict: route.verdict, target: undefined }
   const { targets, policy, unreachable } = route
+  let all = !route.partial
   const deadline = performance.now() + budgetMs
   let verdict: Verdict | undefined
   let target: Target | undefined
   for (const [index, candidate] of targets.entries()) {
-    if (options.signal.aborted || performance.now() > deadline) break
+    if (options.signal.aborted || performance.now() > deadline) {
+      all = false
+      break
+    }
     target = candidate
     const isLast = index === targets.length - 1
     const result = await open(target, policy, options, isLast ? connectSeconds : connectSecondsWithOthers)
@@ -70,7 +74,8 @@ export async function connectTo(
     // 5yz from one host says nothing about the others; only when all say so is it final
     if (!verdict || verdict.outcome === 'bounced') verdict = result.verdict
   }
-  return { verdict: verdict ?? deferred('4.4.1', 'connection', 'No address to connect to'), target }
+  verdict ??= deferred('4.4.1', 'connection', 'No address to connect to')
+  return { verdict: all ? verdict : { ...verdict, outcome: 'deferred' }, target }
 }
 
 type Opened =
@@ -111,6 +116,7 @@ async function open(
           localAddress: ip.address,
           ehloName: options.ehloName,
           tls: kind,
+          strict: demanded,
           secureContext: demanded ? options.contexts.strict : options.contexts.opportunistic,
           plainBecause,
           connectSeconds: seconds,

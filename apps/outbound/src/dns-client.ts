@@ -26,7 +26,7 @@ export type Reply = {
   authorities: readonly Answer[]
 }
 
-/** No server gave a usable answer. `code`: SERVFAIL, REFUSED, TIMEOUT, LAME, TRUNCATED, GARBAGE, UNREACHABLE … */
+/** No server gave a usable answer. `code`: SERVFAIL, REFUSED, TIMEOUT, LAME, TRUNCATED, GARBAGE, UNREACHABLE, LOCAL … */
 export class DnsFault extends Error {
   override name = 'DnsFault'
   readonly code: string
@@ -36,6 +36,9 @@ export class DnsFault extends Error {
     this.code = code
   }
 }
+
+/** This machine could not ask: it has no descriptors left. */
+export const localFault = 'LOCAL'
 
 export type DnsClientOptions = {
   /** `ip`, `ip:port`, `[ipv6]:port`; asked in this order. */
@@ -145,7 +148,7 @@ function overUdp(server: Server, query: Query, timeoutMs: number): Promise<Packe
     }
     const fail = (fault: DnsFault) => end(() => reject(fault))
     const timer = setTimeout(() => fail(new DnsFault('TIMEOUT')), timeoutMs)
-    socket.on('error', (error) => fail(new DnsFault('UNREACHABLE', error.message)))
+    socket.on('error', (error) => fail(socketFault(error)))
     socket.on('message', (message) => {
       // An answer to another question is not the server's word on ours: keep waiting for that
       if (message.length < 2 || message.readUInt16BE(0) !== query.id) return
@@ -155,7 +158,7 @@ function overUdp(server: Server, query: Query, timeoutMs: number): Promise<Packe
     })
     // Connected, so that the kernel drops what comes from elsewhere
     const connected = (error?: Error) => {
-      if (error) fail(new DnsFault('UNREACHABLE', error.message))
+      if (error) fail(socketFault(error))
       else if (!ended) socket.send(query.bytes)
     }
     socket.connect(server.port, server.address, connected as () => void)
@@ -187,6 +190,11 @@ function overTcp(server: Server, query: Query, timeoutMs: number): Promise<Packe
       end(() => resolve(packet))
     })
   })
+}
+
+function socketFault(error: Error & { code?: string }): DnsFault {
+  const local = error.code === 'EMFILE' || error.code === 'ENFILE'
+  return new DnsFault(local ? localFault : 'UNREACHABLE', error.message)
 }
 
 function decodePacket(bytes: Buffer): Packet | undefined {

@@ -98,6 +98,11 @@ export class OutboundEvents {
     this.#log.warn({ event: 'record_failed', outcomes, err }, 'could not record outcomes, trying again')
   }
 
+  /** A mistake of ours, not of the message or its remote. */
+  messageFailed(message: string, err: unknown): void {
+    this.#log.error({ event: 'message_failed', message, err }, 'failed on a message; it waits')
+  }
+
   signFailed(message: string, err: unknown): void {
     this.#log.error({ event: 'sign_failed', message, err }, 'could not sign, the message waits')
   }

@@ -86,7 +86,7 @@ describe('a lane over its bound', () => {
     const { lanes, kept } = overfull()
     expect(kept).toEqual(range(1, 2000))
     lanes.take(1800, 1e9, any)
-    const [lane] = lanes.thirsty()
+    const [lane] = lanes.thirsty(9)
     expect(lane!.stoppedAt).toBe(2000)
     lanes.refill(
       lane!,
@@ -100,7 +100,7 @@ describe('a lane over its bound', () => {
   test('does not forget a row that came while it was being filled up', () => {
     const { lanes } = overfull()
     lanes.take(1800, 1e9, any)
-    const [lane] = lanes.thirsty()
+    const [lane] = lanes.thirsty(9)
     lane!.refilling = true
     lane!.leftBehind = undefined
     lanes.add(row(9000))
@@ -116,7 +116,7 @@ describe('a lane over its bound', () => {
   test('goes back for a lower id that became visible late', () => {
     const { lanes } = overfull()
     lanes.take(1800, 1e9, any)
-    const [lane] = lanes.thirsty()
+    const [lane] = lanes.thirsty(9)
     lane!.refilling = true
     lane!.leftBehind = undefined
     lanes.add(row(2500))
@@ -134,7 +134,7 @@ describe('memory', () => {
       for (let rows = 0; rows < 2_000; rows++) lanes.add(row(++id, `deep${lane}.test`))
     expect(lanes.count).toBeLessThanOrEqual(60_000)
     expect(lanes.add(row(++id, 'late.test'))).toBe(true)
-    for (const lane of lanes.thirsty()) expect(lane.stoppedAt).toBeDefined()
+    for (const lane of lanes.thirsty(9)) expect(lane.stoppedAt).toBeDefined()
     // What was cut lies behind where its lane stopped, so that nothing is forgotten
     const stops = new Map(
       lanes.overflowing(1).domains.map((domain, index) => [domain, lanes.overflowing(1).stops[index]!]),
@@ -143,15 +143,15 @@ describe('memory', () => {
       expect(cut).toBeGreaterThan(stops.get(`deep${Math.floor((cut - 1) / 2_000)}.test`)!)
   })
 
-  test('rows of what is suspended stay in the table until it is resumed', () => {
-    let suspended = true
-    const lanes = new Lanes({ isSuspended: (project) => suspended && project === 'hacked' })
-    expect(lanes.add(row(7, 'a.test', { projectId: 'hacked' }))).toBe(false)
-    expect([lanes.count, lanes.thirsty()]).toEqual([0, []])
-    suspended = false
-    const [lane] = lanes.thirsty()
-    expect(lane!.stoppedAt).toBe(6)
-    lanes.refill(lane!, [row(7, 'a.test', { projectId: 'hacked' })], true, () => false)
+  test('rows of what is suspended are forgotten, to be read again', () => {
+    const shed: number[] = []
+    const lanes = new Lanes({ onShed: (rows) => shed.push(...ids([...rows])) })
+    lanes.add(row(7, 'a.test', { projectId: 'hacked' }))
+    lanes.add(row(8, 'a.test'))
+    lanes.dropSuspended((project) => project === 'hacked')
+    expect([shed, lanes.count, ids(lanes.take(5, 1e9, any))]).toEqual([[7], 1, [8]])
+    // Read again once it is resumed
+    lanes.add(row(7, 'a.test', { projectId: 'hacked' }))
     expect(ids(lanes.take(5, 1e9, any))).toEqual([7])
   })
 })

@@ -37,8 +37,6 @@ const totalEver = 400_000
 export type LanesOptions = {
   /** These rows were dropped from memory and will be read again. */
   onShed?: (rows: readonly Descriptor[]) => void
-  /** Whether nothing of the lane may be sent for now, so that its rows better stay in the table. */
-  isSuspended?: (projectId: string, domain: string) => boolean
 }
 
 export class Lanes {
@@ -46,8 +44,9 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>()
   readonly #turns = new Turns()
   readonly #parked = new Map<string, Turns>()
-  /** Lanes that left rows in the table. */
+  /** Lanes that left rows in the table, and those of them that run low. */
   readonly #stopped = new Set<Lane>()
+  readonly #dry = new Set<Lane>()
   #count = 0
   #shedAt = totalMax
 
@@ -68,14 +67,11 @@ export class Lanes {
   /** Adds a row to its lane; false when the row is to stay in the table for now. */
   add(item: Descriptor): boolean {
     const lane = this.#lane(item)
-    if (
-      lane.stoppedAt !== undefined ||
-      lane.items.length - lane.head >= this.#bound ||
-      this.#options.isSuspended?.(lane.projectId, lane.domain)
-    ) {
+    if (lane.stoppedAt !== undefined || lane.items.length - lane.head >= this.#bound) {
       lane.stoppedAt = Math.min(lane.stoppedAt ?? Number.POSITIVE_INFINITY, item.id - 1)
       this.#stopped.add(lane)
       if (lane.refilling) lane.leftBehind = Math.min(lane.leftBehind ?? item.id, item.id)
+      else if (this.#isDry(lane)) this.#dry.add(lane)
       return false
     }
     lane.items.push(item)
@@ -128,6 +124,7 @@ export class Lanes {
       taken.push(item)
       bytes += item.sizeBytes
       this.#queue(lane)
+      if (lane.stoppedAt !== undefined && this.#isDry(lane)) this.#dry.add(lane)
     }
     return taken
   }
@@ -151,15 +148,25 @@ export class Lanes {
     for (const obstacle of [...this.#parked.keys()]) this.unpark(obstacle)
   }
 
-  /** Lanes that left rows in the table and have room for them now. */
-  thirsty(): Lane[] {
+  /** Up to so many of the lanes that left rows in the table and have room for them now. */
+  thirsty(most: number): Lane[] {
     const lanes: Lane[] = []
-    const below = this.#bound / 4
-    for (const lane of this.#stopped) {
-      if (lane.refilling || lane.items.length - lane.head >= below) continue
-      if (!this.#options.isSuspended?.(lane.projectId, lane.domain)) lanes.push(lane)
+    for (const lane of this.#dry) {
+      if (lanes.length >= most) break
+      if (!lane.refilling) lanes.push(lane)
     }
     return lanes
+  }
+
+  /** Forgets the lanes of what may not be sent for now: their rows stay in the table. */
+  dropSuspended(isSuspended: (projectId: string, domain: string) => boolean): void {
+    const rows: Descriptor[] = []
+    for (const lane of this.#lanes.values()) {
+      if (!isSuspended(lane.projectId, lane.domain)) continue
+      for (const row of lane.items.slice(lane.head)) rows.push(row)
+      this.#forget(lane)
+    }
+    if (rows.length > 0) this.#options.onShed?.(rows)
   }
 
   /** How many rows a refill may bring. */
@@ -183,23 +190,23 @@ export class Lanes {
     if (lane.leftBehind !== undefined) lane.stoppedAt = Math.min(last, lane.leftBehind - 1)
     else lane.stoppedAt = all ? undefined : last
     if (lane.stoppedAt === undefined) this.#stopped.delete(lane)
+    if (lane.stoppedAt === undefined || !this.#isDry(lane)) this.#dry.delete(lane)
     return added
   }
 
-  /** The lanes of an IP that left rows in the table, as (project, domain), and behind which id. */
-  overflowing(ipId: number): { projects: string[]; domains: string[]; stops: number[] } {
-    const found = new Map<string, { lane: Lane; stop: number }>()
-    for (const lane of this.#stopped) {
-      if (lane.ipId !== ipId || lane.stoppedAt === undefined) continue
-      const key = `${lane.projectId} ${lane.domain}`
-      const stop = Math.max(found.get(key)?.stop ?? 0, lane.stoppedAt)
-      found.set(key, { lane, stop })
-    }
-    const entries = [...found.values()]
+  /** The lanes of an IP that left rows in the table, and behind which id. */
+  overflowing(ipId: number): {
+    projects: string[]
+    priorities: number[]
+    domains: string[]
+    stops: number[]
+  } {
+    const lanes = [...this.#stopped].filter((lane) => lane.ipId === ipId)
     return {
-      projects: entries.map(({ lane }) => lane.projectId),
-      domains: entries.map(({ lane }) => lane.domain),
-      stops: entries.map(({ stop }) => stop),
+      projects: lanes.map(({ projectId }) => projectId),
+      priorities: lanes.map(({ priority }) => priority),
+      domains: lanes.map(({ domain }) => domain),
+      stops: lanes.map(({ stoppedAt }) => stoppedAt!),
     }
   }
 
@@ -212,6 +219,7 @@ export class Lanes {
     for (const lane of this.#lanes.values()) lane.dropped = true
     this.#lanes.clear()
     this.#stopped.clear()
+    this.#dry.clear()
     this.#turns.clear()
     this.#parked.clear()
     this.#count = 0
@@ -242,6 +250,10 @@ export class Lanes {
     // With little to cut, look again only when much more has come
     this.#shedAt = Math.max(totalMax, Math.floor(this.#count * 1.2))
     if (rows.length > 0) this.#options.onShed?.(rows)
+  }
+
+  #isDry(lane: Lane): boolean {
+    return lane.items.length - lane.head < this.#bound / 4
   }
 
   #lane(item: Descriptor): Lane {
@@ -290,6 +302,7 @@ export class Lanes {
     this.#count -= lane.items.length - lane.head
     lane.dropped = true
     this.#stopped.delete(lane)
+    this.#dry.delete(lane)
     this.#lanes.delete(lane.key)
   }
 }

@@ -11,6 +11,7 @@ export type StsPolicy = {
 
 const maxAgeMax = 31_557_600
 const mxMax = 100
+const lineMax = 1_000
 
 /** The id of a domain's one MTA-STS record; undefined without one (RFC 8461 §3.1). */
 export function readStsRecord(records: readonly string[]): string | undefined {
@@ -30,8 +31,12 @@ export function parseStsPolicy(text: string, id: string): StsPolicy | undefined 
   const mx: string[] = []
   for (const line of text.split(/\r?\n/)) {
     if (line.trim() === '') continue
-    const [, key, value] = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*$/.exec(line) ?? []
-    if (key === undefined || value === undefined) return undefined
+    // Each line is looked at once, however a stranger has filled it: the file is read anew at each start
+    if (line.length > lineMax) return undefined
+    const colon = line.indexOf(':')
+    const key = line.slice(0, Math.max(colon, 0)).trimEnd()
+    const value = line.slice(colon + 1).trim()
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$/.test(key)) return undefined
     if (key === 'mx') mx.push(value.toLowerCase())
     // Of a field that is there twice the first counts
     else if (!fields.has(key)) fields.set(key, value)

@@ -6,6 +6,8 @@ const everyMs = 2_000
 
 export type NotesOptions = {
   takeSites: () => SiteRecord[]
+  /** These could not be written down. */
+  untell: (sites: SiteRecord[]) => void
   takeDestinations: () => FoundDestination[]
   saveSites: (sites: SiteRecord[]) => Promise<void>
   saveDestinations: (found: FoundDestination[]) => Promise<void>
@@ -40,13 +42,14 @@ export class Notes {
   }
 
   async #write(): Promise<void> {
-    const { takeSites, takeDestinations, saveSites, saveDestinations, onError } = this.#options
+    const { takeSites, untell, takeDestinations, saveSites, saveDestinations, onError } = this.#options
     const sites = takeSites()
     const found = takeDestinations()
     try {
       if (sites.length > 0) await saveSites(sites)
       if (found.length > 0) await saveDestinations(found)
     } catch (error) {
+      untell(sites)
       onError(error)
     }
   }

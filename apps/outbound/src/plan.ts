@@ -1,9 +1,11 @@
 /** How each destination is reached in each delivery mode, and which destinations share a site. */
+import { createHash } from 'node:crypto'
 import type { HeldIp } from '@postel/db/queries/outbound'
+import { deferred } from './classify.ts'
 import type { OutboundConfig } from './config.ts'
 import type { Policies } from './policies.ts'
 import type { Exchangers, Route, Router } from './route.ts'
-import type { DestinationRule } from './rules.ts'
+import { type DestinationRule, parseSmarthost, type Smarthost } from './rules.ts'
 import type { Limits } from './throttle.ts'
 
 /** How the mail of one recipient domain gets there. */
@@ -13,6 +15,8 @@ export type Destination = {
   limits: Limits
   /** A session with one of these hosts may carry its mail; undefined: every session of the site. */
   hosts: readonly string[] | undefined
+  /** The one server, its port and credentials, where an operator named it: a session with another is not for this mail. */
+  endpoint: string | undefined
   resolve: (ip: HeldIp) => Promise<Route>
   implicitTls: boolean
   /** What the destination asks for, whatever the message does. */
@@ -46,11 +50,12 @@ export function soleDestination(
 ): Destination | undefined {
   if (config.DELIVERY_MODE === 'direct') return undefined
   if (config.DELIVERY_MODE === 'relay')
-    return serverDestination('relay', new URL(config.DELIVERY_RELAY_URL!), serverLimits, router)
+    return serverDestination('relay', parseSmarthost(config.DELIVERY_RELAY_URL!), serverLimits, router)
   return {
     site: 'sandbox',
     limits: serverLimits,
     hosts: undefined,
+    endpoint: 'sandbox',
     resolve: (ip) => router.resolveHost('127.0.0.1', mailboxPort(), ip.address),
     implicitTls: false,
     floor: 'opportunistic',
@@ -62,56 +67,84 @@ export async function planFor(domain: string, policies: Policies, router: Router
   const own = policies.ruleOfDomain(domain)
   if (own?.smarthost) return viaSmarthost(own, own.smarthost, router)
   const exchangers = await router.exchangers(domain)
-  const hosts = 'verdict' in exchangers ? [] : exchangers.hosts
-  const rule = policies.ruleOf(domain, hosts)
+  const found = 'verdict' in exchangers ? undefined : exchangers
+  const rule = policies.ruleOf(domain, found?.best ?? [])
   if (rule.smarthost) return viaSmarthost(rule, rule.smarthost, router)
-  const expiresAt = 'verdict' in exchangers ? performance.now() + noWayMs : exchangers.expiresAt
   return {
     destination: {
-      site: rule === policies.fallback ? siteName(domain, exchangers) : rule.name,
+      site: rule === policies.fallback ? siteName(domain, found) : rule.name,
       limits: rule.limits,
-      hosts,
+      hosts: found?.hosts ?? [],
+      endpoint: undefined,
       resolve: (ip) => router.resolve(domain, ip.address),
       implicitTls: false,
       floor: rule.tls,
     },
-    expiresAt,
-    hosts,
+    expiresAt: found?.expiresAt ?? performance.now() + noWayMs,
+    hosts: found?.hosts ?? [],
   }
 }
 
-function viaSmarthost(rule: DestinationRule, smarthost: URL, router: Router): Plan {
+function viaSmarthost(
+  rule: DestinationRule,
+  smarthost: Smarthost | { problem: string },
+  router: Router,
+): Plan {
+  if (!('problem' in smarthost))
+    return {
+      destination: serverDestination(rule.name, smarthost, rule.limits, router),
+      expiresAt: Number.POSITIVE_INFINITY,
+      hosts: [smarthost.host],
+    }
+  const verdict = deferred(
+    '4.3.5',
+    'routing',
+    `The smarthost of the destination rule ${rule.name} cannot be used: ${smarthost.problem}`,
+  )
   return {
-    destination: serverDestination(rule.name, smarthost, rule.limits, router),
+    destination: {
+      site: rule.name,
+      limits: rule.limits,
+      hosts: [],
+      endpoint: undefined,
+      resolve: async () => ({ verdict }),
+      implicitTls: false,
+      floor: rule.tls,
+    },
     expiresAt: Number.POSITIVE_INFINITY,
-    hosts: [smarthost.hostname],
+    hosts: [],
   }
 }
 
-/** Domains with the same mail exchangers are one site, named after the first of them by name. */
-function siteName(domain: string, exchangers: Exchangers | { verdict: unknown }): string {
-  if ('verdict' in exchangers || exchangers.implicit) return domain
-  return [...exchangers.hosts].sort()[0] ?? domain
+/** Domains with the same mail exchangers are one site: the first of the best by name, and a mark of the whole set. */
+function siteName(domain: string, found: Exchangers | undefined): string {
+  if (!found || found.implicit) return domain
+  const first = [...found.best].sort()[0]!
+  if (found.hosts.length === 1) return first
+  const mark = createHash('sha256').update([...found.hosts].sort().join())
+  return `${first}+${mark.digest('hex').slice(0, 6)}`
 }
 
 /** Through one server that an operator named. */
-function serverDestination(site: string, url: URL, limits: Limits, router: Router): Destination {
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const port = url.port ? Number(url.port) : url.protocol === 'smtps:' ? 465 : 25
+function serverDestination(
+  site: string,
+  { host, port, implicitTls, auth }: Smarthost,
+  limits: Limits,
+  router: Router,
+): Destination {
   return {
     site,
     limits,
     hosts: undefined,
+    endpoint: [host, port, implicitTls, auth?.user, auth?.pass].join(' '),
     resolve: (ip) => router.resolveHost(host, port, ip.address),
-    implicitTls: url.protocol === 'smtps:',
+    implicitTls,
     // A password goes to nobody but the server itself
-    floor: url.username !== '' && !isLoopbackHost(host) ? 'enforced' : 'opportunistic',
-    auth: url.username
-      ? { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
-      : undefined,
+    floor: auth && !isLoopbackHost(host) ? 'enforced' : 'opportunistic',
+    auth,
   }
 }
 
 function isLoopbackHost(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host)
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }

@@ -10,8 +10,8 @@ export type PoliciesOptions = {
   /** connections_max where no rule says anything. */
   connectionsMax: number
   hostname: string
-  /** Something is different from before. */
-  onChange: () => void
+  /** Something is different from before. `resumed`: a domain or project is not suspended any more. */
+  onChange: (resumed: boolean) => void
   onBadRule: (name: string, problem: string) => void
   onError: (error: unknown) => void
 }
@@ -20,6 +20,7 @@ export class Policies {
   readonly #options: PoliciesOptions
   #rules: DestinationRules
   #replyRules: readonly CompiledReplyRule[] = []
+  #suspendedDomains: readonly string[] = []
   #domains = new Set<string>()
   #projects = new Set<string>()
   #enforcedProjects = new Set<string>()
@@ -69,7 +70,7 @@ export class Policies {
     return this.#replyRules
   }
 
-  /** The rule for a recipient domain whose mail exchangers are known. */
+  /** The rule for a recipient domain whose best mail exchangers are known. */
   ruleOf(domain: string, hosts: readonly string[]): DestinationRule {
     return this.#rules.ofDomain(domain) ?? this.#rules.ofHosts(hosts) ?? this.#rules.fallback
   }
@@ -82,6 +83,11 @@ export class Policies {
   /** The rule that names the domain itself: it may know a way that needs no mail exchanger. */
   ruleOfDomain(domain: string): DestinationRule | undefined {
     return this.#rules.ofDomain(domain)
+  }
+
+  /** What the reader leaves in the table. */
+  get suspended(): { projects: readonly string[]; domains: readonly string[] } {
+    return { projects: [...this.#projects], domains: this.#suspendedDomains }
   }
 
   /** Whether nothing of the project, or to the domain, may be sent for now. */
@@ -110,16 +116,20 @@ export class Policies {
   #take(rows: PolicyRows): void {
     const text = JSON.stringify(rows)
     if (text === this.#text) return
-    this.#text = text
     const { connectionsMax, hostname, onBadRule, onChange } = this.#options
+    const resumed =
+      [...this.#suspendedDomains].some((domain) => !rows.suspendedDomains.includes(domain)) ||
+      [...this.#projects].some((project) => !rows.suspendedProjects.includes(project))
     this.#rules = new DestinationRules(rows.rules, connectionsMax, onBadRule)
     this.#replyRules = compileReplyRules(rows.replyRules, (row, reason) => onBadRule(row.pattern, reason))
+    this.#suspendedDomains = rows.suspendedDomains
     this.#domains = new Set(rows.suspendedDomains)
     this.#projects = new Set(rows.suspendedProjects)
     this.#enforcedProjects = new Set(rows.enforcedProjects)
     this.#enforcedDomains = new Set(rows.enforcedDomains)
     this.#ownAddresses = new Set(rows.ownAddresses)
     this.#ownNames = new Set([hostname.toLowerCase(), ...rows.ownNames])
-    onChange()
+    this.#text = text
+    onChange(resumed)
   }
 }

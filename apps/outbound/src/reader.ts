@@ -3,7 +3,7 @@
  * jumps over all that is dead. A row that commits late, with an id below the cursor, is found by reading a little back
  * each time, further back each second, and from the beginning each minute.
  */
-import type { Descriptor, LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
+import type { Descriptor, LoadedMessage, OutboundQueries, Suspended } from '@postel/db/queries/outbound'
 import type { OutboundEvents } from './events.ts'
 import type { Lanes } from './lanes.ts'
 
@@ -12,6 +12,8 @@ const readLimit = 1_000
 const takeLimit = 20
 /** Ids that batches in commit at the same moment may lie apart. */
 const overlapIds = 128
+/** Lanes filled up at a time. */
+const refillsMax = 4
 const lookBackIds = 20_000
 const lookBackEveryMs = 1_000
 const compareEveryMs = 60_000
@@ -38,6 +40,9 @@ export type ReaderOptions = {
   onWork: () => void
   /** Whether mail may be sent from the IP now; what may not be sent is not read either. */
   isSendable: (ipId: number) => boolean
+  /** What nothing may be sent of for now: its rows stay in the table. */
+  suspended: () => Suspended
+  isSuspended: (projectId: string, domain: string) => boolean
   /** Whether a row is being sent or its outcome not yet recorded, even under a hold that was lost and taken again. */
   isInFlight: (id: number) => boolean
   /** A row that came with its body; false: there is no room for it now. */
@@ -48,6 +53,7 @@ export class Reader {
   readonly #options: ReaderOptions
   readonly #cursors = new Map<number, Cursor>()
   #reading = false
+  #lookingBack = false
   #stopped = false
   #active = false
   #pollTimer: NodeJS.Timeout | undefined
@@ -121,7 +127,7 @@ export class Reader {
 
   /** Rows that were held back in the table may have room now. */
   refill(): void {
-    for (const lane of this.#options.lanes.thirsty()) {
+    for (const lane of this.#options.lanes.thirsty(refillsMax)) {
       const cursor = this.#cursors.get(lane.ipId)
       if (!cursor) continue
       lane.refilling = true
@@ -143,6 +149,20 @@ export class Reader {
         })
     }
     if (this.#options.lanes.hasRoom) this.#readIfDirty()
+  }
+
+  /** Something is not suspended any more: its rows were left in the table, wherever they stand. */
+  readAnew(): void {
+    for (const cursor of this.#cursors.values()) {
+      cursor.at = 0
+      cursor.dirty = true
+    }
+    void this.#read()
+  }
+
+  /** Whether the row is one that this reader has given out and that has not left the queue. */
+  knows(item: Pick<Descriptor, 'id' | 'ipId'>): boolean {
+    return this.#cursors.get(item.ipId)?.known.has(item.id) === true
   }
 
   /** These rows were dropped from memory: they are in the table and will be read again. */
@@ -170,6 +190,8 @@ export class Reader {
   async #read(): Promise<void> {
     if (this.#reading || this.#stopped) return
     this.#reading = true
+    // Rows that stay in the table, as those of a suspended domain do, fill a small read up to less than its overlap
+    let crowded = false
     try {
       while (!this.#stopped && this.#options.lanes.hasRoom) {
         const cursors = [...this.#cursors.values()].filter(
@@ -178,7 +200,8 @@ export class Reader {
         if (cursors.length === 0) break
         for (const cursor of cursors) cursor.dirty = false
         const starts = new Map(cursors.map((cursor) => [cursor.ipId, Math.max(0, cursor.at - overlapIds)]))
-        const idle = this.#options.lanes.count === 0 && cursors.every((cursor) => cursor.known.size === 0)
+        const idle =
+          !crowded && this.#options.lanes.count === 0 && cursors.every((cursor) => cursor.known.size === 0)
         const from = cursors.map((cursor) => ({ ipId: cursor.ipId, after: starts.get(cursor.ipId)! }))
         const limit = idle ? takeLimit : readLimit
         const { queries } = this.#options
@@ -196,6 +219,7 @@ export class Reader {
           const cursor = this.#cursors.get(ipId)
           if (cursor && count >= limit) cursor.dirty = true
         }
+        crowded = added === 0
         if (added > 0) {
           this.#active = true
           this.#options.onWork()
@@ -215,12 +239,15 @@ export class Reader {
 
   #take(cursor: Cursor, row: Descriptor | LoadedMessage): boolean {
     if (this.#isKnown(cursor, row.id)) return false
+    if (this.#options.isSuspended(row.projectId, row.domain)) return false
     if (!('raw' in row && this.#options.onLoaded(row)) && !this.#options.lanes.add(row)) return false
     cursor.known.add(row.id)
     return true
   }
 
   async #lookBack(): Promise<void> {
+    if (this.#lookingBack) return
+    this.#lookingBack = true
     const active = this.#active
     this.#active = false
     for (const cursor of this.#cursors.values()) {
@@ -233,11 +260,18 @@ export class Reader {
         this.#options.events.readFailed(error)
       }
     }
+    this.#lookingBack = false
   }
 
   async #compare(cursor: Cursor, after: number): Promise<void> {
-    const { queries, lanes, onWork } = this.#options
-    const ids = await queries.idsBetween(cursor.ipId, after, cursor.at, lanes.overflowing(cursor.ipId))
+    const { queries, lanes, suspended, onWork } = this.#options
+    const ids = await queries.idsBetween(
+      cursor.ipId,
+      after,
+      cursor.at,
+      lanes.overflowing(cursor.ipId),
+      suspended(),
+    )
     const missed = ids.filter((id) => !this.#isKnown(cursor, id))
     cursor.doneBefore = cursor.done
     cursor.done = new Set()

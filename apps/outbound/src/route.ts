@@ -6,7 +6,7 @@ import { isIP, isIPv6 } from 'node:net'
 import { domainToASCII } from 'node:url'
 import { bounced, deferred, type Verdict } from './classify.ts'
 import { isUsable, type Tlsa } from './dane.ts'
-import { DnsFault } from './dns-client.ts'
+import { DnsFault, localFault } from './dns-client.ts'
 import type { StsPolicies } from './mta-sts.ts'
 import { isPrivate } from './private-address.ts'
 import type { Lookup, Resolver } from './resolver.ts'
@@ -17,12 +17,27 @@ import { Unreachable } from './unreachable.ts'
 export type Target = { host: string; address: string; port: number }
 
 /** Addresses in the order to try and what they must show, or why there are none. */
-export type Route = { targets: Target[]; policy: TlsPolicy; unreachable?: Unreachable } | { verdict: Verdict }
+export type Route =
+  | {
+      targets: Target[]
+      policy: TlsPolicy
+      unreachable?: Unreachable
+      /** The exchangers as good as the first target's: a session with another was second best. Without: any will do. */
+      preferred?: readonly string[]
+      /** There are exchangers or addresses that are not among the targets. */
+      partial?: boolean
+    }
+  | NoRoute
+
+/** `local`: it is for this machine that there is none, and no message has to answer for that. */
+type NoRoute = { verdict: Verdict; local?: true }
 
 /** How the domain's mail is exchanged, whatever our source address is. */
 export type Exchangers = {
   /** By preference, equals in an order of their own at each call; the domain itself without MX. */
   hosts: string[]
+  /** Those of the best preference. */
+  best: string[]
   /** There is no MX. */
   implicit: boolean
   /** DNSSEC vouches for the names. */
@@ -35,7 +50,7 @@ export type RouterOptions = {
   resolver: Resolver
   port: number
   allowPrivate: boolean
-  /** Whether a lower-case host name or an IP address is this system itself. */
+  /** Whether a lower-case host name or an IP address in its canonical form (RFC 5952) is this system itself. */
   isOurs?: (hostOrAddress: string) => boolean
   /** Default: MTA-STS is not looked for. */
   sts?: Pick<StsPolicies, 'lookUp'> | undefined
@@ -71,7 +86,8 @@ export class Router {
     const found = await this.#exchangers(domain)
     if ('verdict' in found) return found
     const { list, ...rest } = found
-    return { ...rest, hosts: list.map(({ host }) => host) }
+    const best = list.filter(({ preference }) => preference === list[0]!.preference)
+    return { ...rest, hosts: list.map(({ host }) => host), best: best.map(({ host }) => host) }
   }
 
   /** The route to a domain as seen from a source IP: only addresses of the same family. Never rejects. */
@@ -90,17 +106,22 @@ export class Router {
       if (tlsa) dane.set(host, tlsa)
       for (const address of addresses) targets.push({ host, address, port: this.#options.port })
     }
-    if (targets.length === 0) return { verdict: await this.#nowhere(domain, found, open, located, family) }
+    if (targets.length === 0) return this.#nowhere(domain, found, open, located, family)
+    const ordered = this.#unreachable.last(targets, sourceAddress)
+    const first = open.find(({ host }) => host === ordered[0]!.host)!
     return {
-      targets: this.#unreachable.last(targets, sourceAddress).slice(0, targetsMax),
+      targets: ordered.slice(0, targetsMax),
       policy: {
         domain,
         namesAuthenticated: found.authenticated,
         sts: sts?.policy && sts.policy.mode !== 'none' ? sts.policy : undefined,
         stsFault: sts?.fault,
+        stsUnknown: sts?.unknown ?? false,
         dane,
       },
       unreachable: this.#unreachable,
+      preferred: open.filter(({ preference }) => preference === first.preference).map(({ host }) => host),
+      partial: ordered.length > targetsMax || open.some(({ host }) => located.get(host)?.fault !== undefined || !located.has(host)),
     }
   }
 
@@ -120,20 +141,20 @@ export class Router {
         unreachable: this.#unreachable,
       }
     } catch (error) {
-      return { verdict: dnsVerdict(host, error) }
+      return unknown(host, error)
     }
   }
 
   async #exchangers(
     name: string,
-  ): Promise<(Omit<Exchangers, 'hosts'> & { list: Exchanger[] }) | { verdict: Verdict }> {
+  ): Promise<(Omit<Exchangers, 'hosts' | 'best'> & { list: Exchanger[] }) | NoRoute> {
     const domain = toAscii(name)
     if (domain === undefined) return { verdict: bounced('5.1.2', 'routing', `${name} is not a domain name`) }
     let mx: Lookup<'MX'>
     try {
       mx = await this.#options.resolver.lookUp(domain, 'MX')
     } catch (error) {
-      return { verdict: dnsVerdict(domain, error) }
+      return unknown(domain, error)
     }
     if (mx.status === 'missing') return { verdict: bounced('5.1.2', 'routing', `${domain} does not exist`) }
     const rest = { authenticated: mx.authenticated, expiresAt: mx.expiresAt }
@@ -223,30 +244,38 @@ export class Router {
     list: readonly Exchanger[],
     located: ReadonlyMap<string, Located>,
     family: 4 | 6,
-  ): Promise<Verdict> {
+  ): Promise<NoRoute> {
     const results = list.map(({ host }) => located.get(host))
     const fault = results.find((result) => result?.fault)?.fault
-    if (fault) return dnsVerdict(domain, fault)
+    if (fault) return unknown(domain, fault)
     const refusal = results.find((result) => result?.refused)?.refused
-    if (refusal) return bounced('5.4.4', 'routing', `Mail is not sent to private addresses: ${refusal}`)
+    if (refusal)
+      return { verdict: bounced('5.4.4', 'routing', `Mail is not sent to private addresses: ${refusal}`) }
     const other = family === 6 ? 4 : 6
     for (const { host } of list.slice(0, hostsMax)) {
       const lookup = await this.#addresses(host, other).catch(() => undefined)
       // Only a sure answer may bounce
-      if (!lookup) return dnsVerdict(domain, new DnsFault('TIMEOUT'))
+      if (!lookup) return unknown(domain, new DnsFault('TIMEOUT'))
       if (lookup.records.length > 0)
-        return deferred(
-          '4.4.4',
-          'dns',
-          `${host} has only IPv${other} addresses, and the source address is an IPv${family} address`,
-        )
+        return {
+          verdict: deferred(
+            '4.4.4',
+            'dns',
+            `${host} has only IPv${other} addresses, and the source address is an IPv${family} address`,
+          ),
+        }
     }
-    if (implicit) return bounced('5.1.2', 'routing', `${domain} has neither MX nor address records`)
-    return deferred('4.4.4', 'dns', `No mail exchanger of ${domain} has an address`)
+    if (implicit)
+      return { verdict: bounced('5.1.2', 'routing', `${domain} has neither MX nor address records`) }
+    return { verdict: deferred('4.4.4', 'dns', `No mail exchanger of ${domain} has an address`) }
   }
 
   #isOurs(hostOrAddress: string): boolean {
-    return this.#options.isOurs?.(hostOrAddress) ?? false
+    // A name server and a database do not write an IPv6 address in the same way
+    const canonical = isIPv6(hostOrAddress)
+      ? new URL(`http://[${hostOrAddress}]`).hostname.slice(1, -1)
+      : hostOrAddress
+    return this.#options.isOurs?.(canonical) ?? false
   }
 }
 
@@ -286,7 +315,8 @@ function loop(domain: string, us: string): Verdict {
   )
 }
 
-function dnsVerdict(name: string, error: unknown): Verdict {
+function unknown(name: string, error: unknown): NoRoute {
   const why = error instanceof DnsFault ? error.code : String(error)
-  return deferred('4.4.3', 'dns', `The name server could not tell where ${name} is (${why})`)
+  const verdict = deferred('4.4.3', 'dns', `The name server could not tell where ${name} is (${why})`)
+  return why === localFault ? { verdict, local: true } : { verdict }
 }

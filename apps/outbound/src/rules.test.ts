@@ -36,7 +36,11 @@ describe('the rule of a destination', () => {
     ['by an exchanger below its host', rules.ofHosts(['aspmx.l.google.com'])?.name, 'google'],
     ['by the host itself', rules.ofHosts(['protection.outlook.com'])?.name, 'microsoft'],
     ['not by a host that only ends alike', rules.ofHosts(['notgoogle.com'])?.name, undefined],
-    ['by any of the exchangers', rules.ofHosts(['mx.other.test', 'aspmx.l.google.com'])?.name, 'google'],
+    [
+      'only where all exchangers are its',
+      rules.ofHosts(['mx.other.test', 'aspmx.l.google.com'])?.name,
+      undefined,
+    ],
   ])('%s', (_name, found, expected) => expect(found).toBe(expected))
 })
 
@@ -66,20 +70,31 @@ describe('columns', () => {
     expect(rules.fallback.limits.connectionsMax).toBe(20)
   })
 
-  test('a rule that cannot be used is told and does not spoil the others', () => {
-    const bad: string[] = []
-    const rules = new DestinationRules(
-      [
-        row('broken', { domains: ['broken.test'], smarthost: 'smtp://[' }),
-        row('good', { domains: ['good.test'], smarthost: 'smtp://relay.test:2525' }),
-      ],
-      20,
-      (name) => bad.push(name),
-    )
-    expect([bad, rules.ofDomain('broken.test'), rules.ofDomain('good.test')?.smarthost?.host]).toEqual([
-      ['broken'],
-      undefined,
-      'relay.test:2525',
-    ])
-  })
+  test.each(['smtp://[', 'smtp://h:99999', 'smtp://u:p%@h'])(
+    'the mail of a rule whose smarthost is %s waits, with the limits of the rule, and the others are as they were',
+    (smarthost) => {
+      const bad: string[] = []
+      const rules = new DestinationRules(
+        [
+          row('broken', { domains: ['broken.test'], smarthost, connectionsMax: 3 }),
+          row('default', { smarthost }),
+          row('good', { domains: ['good.test'], smarthost: 'smtps://us:p%40ss@relay.test' }),
+        ],
+        20,
+        (name) => bad.push(name),
+      )
+      expect(bad).toEqual(['default', 'broken'])
+      expect(rules.fallback.smarthost).toEqual({ problem: expect.any(String) })
+      expect(rules.ofDomain('broken.test')).toMatchObject({
+        limits: { connectionsMax: 3 },
+        smarthost: { problem: expect.any(String) },
+      })
+      expect(rules.ofDomain('good.test')?.smarthost).toEqual({
+        host: 'relay.test',
+        port: 465,
+        implicitTls: true,
+        auth: { user: 'us', pass: 'p@ss' },
+      })
+    },
+  )
 })

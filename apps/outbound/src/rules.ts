@@ -6,8 +6,28 @@ export type DestinationRule = {
   name: string
   limits: Limits
   tls: 'opportunistic' | 'enforced'
-  /** smtp:// or smtps:// */
-  smarthost: URL | undefined
+  smarthost: Smarthost | { problem: string } | undefined
+}
+
+export type Smarthost = {
+  host: string
+  port: number
+  implicitTls: boolean
+  auth: { user: string; pass: string } | undefined
+}
+
+/** Reads smtp://[user:password@]host[:port] or smtps://…; throws what is wrong with it. */
+export function parseSmarthost(text: string): Smarthost {
+  const url = new URL(text)
+  const implicitTls = url.protocol === 'smtps:'
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port ? Number(url.port) : implicitTls ? 465 : 25,
+    implicitTls,
+    auth: url.username
+      ? { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
+      : undefined,
+  }
 }
 
 /** Where neither the rule, nor the shipped one of its name, nor `default` says something. */
@@ -19,7 +39,7 @@ export class DestinationRules {
   readonly #mx = new Map<string, DestinationRule>()
   readonly fallback: DestinationRule
 
-  /** `connectionsMax` is for rules that have none. Rows that cannot be used are left out and told to `onBad`. */
+  /** `connectionsMax` is for rules that have none. A smarthost that cannot be read is told to `onBad`: its mail waits. */
   constructor(
     rows: readonly DestinationRuleRow[],
     connectionsMax: number,
@@ -47,22 +67,27 @@ export class DestinationRules {
           recipientsPerTransaction: first('recipientsPerTransaction') ?? lastResort.recipientsPerTransaction,
         },
         tls: first('tls') === 'enforced' ? 'enforced' : 'opportunistic',
-        smarthost: smarthost === undefined ? undefined : new URL(smarthost),
+        smarthost: smarthost === undefined ? undefined : readSmarthost(name, smarthost),
+      }
+    }
+    const readSmarthost = (name: string, text: string) => {
+      try {
+        return parseSmarthost(text)
+      } catch (error) {
+        const problem = error instanceof Error ? error.message : String(error)
+        onBad(name, `its smarthost cannot be used: ${problem}`)
+        return { problem }
       }
     }
     this.fallback = ruleOf('default')
     for (const name of byName.keys()) {
       if (name === 'default') continue
-      try {
-        const rule = ruleOf(name)
-        for (const row of layersOf(name).reverse()) {
-          for (const domain of row.domains)
-            if (domain.startsWith('*.')) this.#wildcard.set(domain.slice(2).toLowerCase(), rule)
-            else this.#exact.set(domain.toLowerCase(), rule)
-          for (const host of row.mx) this.#mx.set(host.toLowerCase(), rule)
-        }
-      } catch (error) {
-        onBad(name, error instanceof Error ? error.message : String(error))
+      const rule = ruleOf(name)
+      for (const row of layersOf(name).reverse()) {
+        for (const domain of row.domains)
+          if (domain.startsWith('*.')) this.#wildcard.set(domain.slice(2).toLowerCase(), rule)
+          else this.#exact.set(domain.toLowerCase(), rule)
+        for (const host of row.mx) this.#mx.set(host.toLowerCase(), rule)
       }
     }
   }
@@ -72,13 +97,10 @@ export class DestinationRules {
     return this.#exact.get(domain) ?? below(this.#wildcard, domain)
   }
 
-  /** The rule that names the first of these hosts that any rule names, if one does. */
+  /** The rule that names all of these hosts, if one does: one provider's host among others makes a domain not his. */
   ofHosts(hosts: readonly string[]): DestinationRule | undefined {
-    for (const host of hosts) {
-      const rule = this.#mx.get(host) ?? below(this.#mx, host)
-      if (rule) return rule
-    }
-    return undefined
+    const rules = hosts.map((host) => this.#mx.get(host) ?? below(this.#mx, host))
+    return rules.every((rule) => rule === rules[0]) ? rules[0] : undefined
   }
 }
 

@@ -7,17 +7,19 @@ import { controlChannel, outboundChannel, unpackIds } from '@postel/db/bus/chann
 import { Listener } from '@postel/db/bus/listener'
 import { Publisher } from '@postel/db/bus/publisher'
 import { requireDurability } from '@postel/db/client'
-import { OutboundQueries } from '@postel/db/queries/outbound'
+import { type LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
 import { readPolicies } from '@postel/db/queries/policies'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { SandboxStore } from '@postel/db/queries/sandbox-store'
 import { loadSites, saveDestinations, saveSites } from '@postel/db/queries/sites'
 import { TlsQueries } from '@postel/db/queries/tls'
+import { backoffMs, pause } from '@postel/runtime/backoff'
 import { type Health, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
 import { createSecretBox } from '@postel/runtime/secret-box'
+import { readable } from './classify.ts'
 import type { OutboundConfig } from './config.ts'
 import { Directory } from './directory.ts'
 import { OutboundEvents } from './events.ts'
@@ -35,6 +37,8 @@ import { stopped, TakeLoop } from './take-loop.ts'
 import { Transport } from './transport.ts'
 
 const reportEveryMs = 250
+/** How long a process is young. */
+const carefulMs = 30_000
 const lookAgainEveryMs = 1_000
 const lookAtAllEvery = 10
 /** Less than Kubernetes' grace period of 90 s, so that what was learned is still written down. */
@@ -64,7 +68,8 @@ export class OutboundService implements Service {
   #lookTimer: NodeJS.Timeout | undefined
   #looks = 0
   #reported = ''
-  #reporting = false
+  #reporting: Promise<void> = Promise.resolve()
+  #startedAt = performance.now()
   #stopping: Promise<void> | undefined
 
   constructor(config: OutboundConfig, log: Logger) {
@@ -86,9 +91,11 @@ export class OutboundService implements Service {
       read: () => readPolicies(this.#queries.sql),
       connectionsMax: config.DELIVERY_CONNECTIONS_PER_SITE,
       hostname: config.POSTEL_HOSTNAME,
-      onChange: () => {
+      onChange: (resumed) => {
         this.#directory.expire()
+        this.#lanes.dropSuspended((projectId, domain) => this.#policies.isSuspended(projectId, domain))
         this.#lanes.unparkAll()
+        if (resumed) this.#reader.readAnew()
         this.#loop.pump()
       },
       onBadRule: (name, problem) => events.ruleUnusable(name, problem),
@@ -109,10 +116,7 @@ export class OutboundService implements Service {
         this.#loop.pump()
       },
     })
-    this.#lanes = new Lanes({
-      onShed: (rows) => this.#reader.shed(rows),
-      isSuspended: (projectId, domain) => this.#policies.isSuspended(projectId, domain),
-    })
+    this.#lanes = new Lanes({ onShed: (rows) => this.#reader.shed(rows) })
     this.#reader = new Reader({
       queries: this.#queries,
       lanes: this.#lanes,
@@ -121,6 +125,8 @@ export class OutboundService implements Service {
       onWork: () => this.#loop.pump(),
       onLoaded: (message) => this.#loop.accept(message),
       isSendable: (ipId) => this.#holder.sendable(ipId) !== undefined,
+      suspended: () => this.#policies.suspended,
+      isSuspended: (projectId, domain) => this.#policies.isSuspended(projectId, domain),
       isInFlight: (id) => this.#loop.inFlight.has(id),
     })
     this.#holder = new Holder({
@@ -149,7 +155,7 @@ export class OutboundService implements Service {
     })
     const signer = new Signer(this.#queries, createSecretBox(config.POSTEL_SECRET))
     this.#sites = new Sites({
-      destinationOf: (domain) => this.#directory.find(domain),
+      destinationOf: (domain, urgent) => this.#directory.find(domain, urgent),
       sendable: (ipId) => this.#holder.sendable(ipId),
       holds: (ipId) => this.#holder.holds(ipId),
       insistsOnTls: (message) => this.#policies.insistsOnTls(message.projectId, message.signingDomain),
@@ -165,6 +171,7 @@ export class OutboundService implements Service {
         this.#recorder.add(outcome)
         this.#loop.pump()
       },
+      onFault: (message, error, inDoubt) => void this.#fail(message, error, inDoubt),
       recordPart: async (outcome) => {
         try {
           const { events: made } = await this.#queries.recordPart(outcome)
@@ -187,6 +194,7 @@ export class OutboundService implements Service {
     })
     this.#notes = new Notes({
       takeSites: () => this.#sites.takeChanges(),
+      untell: (sites) => this.#sites.untell(sites),
       takeDestinations: () => this.#directory.takeFound(),
       saveSites: (sites) => saveSites(this.#queries.sql, sites),
       saveDestinations: (found) => saveDestinations(this.#queries.sql, found),
@@ -200,6 +208,8 @@ export class OutboundService implements Service {
       recorder: this.#recorder,
       signer,
       events,
+      announce: () => this.#announce(),
+      onFault: (message, error, inDoubt) => void this.#fail(message, error, inDoubt),
       mayStart: ({ ipId, projectId, domain }) =>
         this.#holder.sendable(ipId) !== undefined && !this.#policies.isSuspended(projectId, domain),
     })
@@ -289,19 +299,46 @@ export class OutboundService implements Service {
     this.#loop.pump()
   }
 
-  /** Writes down what is in flight when it has changed. */
-  async #report(): Promise<void> {
-    const ids = [...this.#loop.inFlight]
-    const text = ids.join()
-    if (this.#reporting || text === this.#reported) return
-    this.#reporting = true
-    try {
-      await this.#queries.reportInFlight(this.#processId, ids)
-      this.#reported = text
-    } catch (error) {
-      this.#events.holdFailed(error)
-    } finally {
-      this.#reporting = false
+  /** Counts a try that failed within this process. Until that is written down the message stays in flight. */
+  async #fail(message: LoadedMessage, error: unknown, inDoubt: boolean): Promise<void> {
+    this.#events.messageFailed(message.messageId, error)
+    const reason = readable(`this system failed on it: ${error}`, 300)
+    for (let failures = 0; ; failures++) {
+      try {
+        await this.#queries.failRow(message, reason, inDoubt)
+        break
+      } catch (fault) {
+        if (this.#stopping) return
+        this.#events.recordFailed(fault, 1)
+        await pause(backoffMs(failures, 100, 5_000))
+      }
     }
+    this.#loop.leave(message)
+    this.#reader.forget(message)
+    this.#loop.pump()
+  }
+
+  /**
+   * Writes down what is in flight, at once while the process is young: a message that killed the last one is tried again
+   * right away, and must be known to be in flight before it can kill this one.
+   */
+  #announce(): Promise<void> | undefined {
+    return performance.now() - this.#startedAt < carefulMs ? this.#report() : undefined
+  }
+
+  /** Writes down what is in flight when it has changed. */
+  #report(): Promise<void> {
+    this.#reporting = this.#reporting.then(async () => {
+      const ids = [...this.#loop.inFlight]
+      const text = ids.join()
+      if (text === this.#reported) return
+      try {
+        await this.#queries.reportInFlight(this.#processId, ids)
+        this.#reported = text
+      } catch (error) {
+        this.#events.holdFailed(error)
+      }
+    })
+    return this.#reporting
   }
 }

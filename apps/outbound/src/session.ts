@@ -34,9 +34,12 @@ export async function carries(
   const { client } = session
   if (!client.usable || client.sent >= limits.messagesPerConnection) return false
   if (destination === session.destination && floor === session.floor) return true
+  if (destination.endpoint !== session.destination.endpoint) return false
   if (destination.hosts && !destination.hosts.includes(client.host)) return false
   const route = await destination.resolve(ip)
   if ('verdict' in route || !client.usable || !mayCarry(client, route.policy, floor)) return false
+  // Where the better exchangers can be asked again, they are (RFC 5321 §5.1)
+  if (route.preferred?.includes(client.host) === false) return false
   client.terms = { policy: route.policy, floor }
   session.floor = floor
   return true

@@ -15,6 +15,11 @@ export class SigningKeyError extends Error {
   override name = 'SigningKeyError'
 }
 
+/** The keys could not be asked for: that is no fault of the message. */
+export class KeysUnavailable extends Error {
+  override name = 'KeysUnavailable'
+}
+
 export class Signer {
   readonly #queries: OutboundQueries
   readonly #box: SecretBox
@@ -48,7 +53,9 @@ export class Signer {
   }
 
   async #load(domain: string): Promise<Keys> {
-    const rows = await this.#queries.dkimKeys(domain)
+    const rows = await this.#queries.dkimKeys(domain).catch((cause) => {
+      throw new KeysUnavailable(`the DKIM keys of ${domain} could not be read`, { cause })
+    })
     // No later than it is there, as the answer took its time: no signature comes from the future
     const behindMs = (rows[0]?.readAt.getTime() ?? 0) - performance.now()
     const keys = rows.map((row) => ({

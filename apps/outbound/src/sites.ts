@@ -3,7 +3,13 @@
  * for a session, and a session takes the next one that it may carry as soon as it has ended with the last. What a site
  * has taught us (throttle.ts) says how much may be begun. Idle sessions are kept for a moment.
  */
-import type { Descriptor, HeldIp, LoadedMessage, Outcome } from '@postel/db/queries/outbound'
+import type {
+  Descriptor,
+  HeldIp,
+  LoadedMessage,
+  Outcome,
+  RecipientOutcome,
+} from '@postel/db/queries/outbound'
 import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
 import { type ConnectOptions, connectTo } from './connect.ts'
 import { deliver, outcomeOf, type ReadyMessage } from './deliver.ts'
@@ -11,10 +17,11 @@ import type { Destination } from './plan.ts'
 import { carries, Session } from './session.ts'
 import { Throttle, type ThrottleRecord, type ThrottleState } from './throttle.ts'
 import type { TlsFloor } from './tls-policy.ts'
+import { isUrgent } from './turns.ts'
 
 export type SitesOptions = {
   /** Undefined while it is being found out; onFound() will unpark `domain <name>`. */
-  destinationOf: (domain: string) => Destination | undefined
+  destinationOf: (domain: string, urgent: boolean) => Destination | undefined
   sendable: (ipId: number) => HeldIp | undefined
   holds: (ipId: number) => HeldIp | undefined
   insistsOnTls: (message: LoadedMessage) => boolean
@@ -28,6 +35,8 @@ export type SitesOptions = {
   /** The signature fields of a message that had to be changed for its remote. */
   sign: (raw: Buffer, domain: string | null) => Promise<Buffer>
   onOutcome: (outcome: Outcome) => void
+  /** This system failed on the message. `inDoubt`: behind its final dot. */
+  onFault: (message: LoadedMessage, error: unknown, inDoubt: boolean) => void
   /** See DeliverOptions. */
   recordPart: (outcome: Outcome) => Promise<boolean>
   /** What was in the way under this name has given way for so many rows. */
@@ -59,11 +68,16 @@ type Site = {
   proven: boolean
   /** What a message takes here, smoothed; undefined until one has been through. */
   averageMs: number | undefined
+  /** Some of the recipient domains seen here, and those that refused our mail since the last delivery. */
+  domains: Set<string>
+  refusedBy: Set<string>
   idle: { session: Session; timer: NodeJS.Timeout }[]
   wake: NodeJS.Timeout | undefined
   /** throttle.version and its state when they were last told. */
   told: { version: number; state: ThrottleState }
 }
+
+type Fault = { fault: unknown; inDoubt: boolean }
 
 type Kind = 'fast' | 'slow' | 'unproven'
 type Reservation = { site: Site; destination: Destination; kind: Kind; bytes: number }
@@ -91,7 +105,7 @@ export class Sites {
   readonly #options: SitesOptions
   readonly #sites = new Map<string, Site>()
   readonly #reservations = new Map<number, Reservation>()
-  readonly #remembered = new Map<string, SiteRecord>()
+  readonly #remembered = new Map<string, { record: SiteRecord; at: number }>()
   readonly #busy = new Set<Session>()
   readonly #opening = new AbortController()
   readonly #used: Record<Kind, { rows: number; bytes: number }> = {
@@ -114,7 +128,7 @@ export class Sites {
 
   /** Takes the place for a row that is about to be loaded; or says what is in the way. */
   reserve(row: Descriptor): string | undefined {
-    const destination = this.#options.destinationOf(row.domain)
+    const destination = this.#options.destinationOf(row.domain, isUrgent(row.priority))
     if (!destination) return `domain ${row.domain}`
     const site = this.#site(row.ipId, destination)
     const now = performance.now()
@@ -124,9 +138,10 @@ export class Sites {
     }
     const kind = kindOf(site)
     if (site.inFlight >= this.#inFlightMax(site)) return site.key
-    if (!this.#hasShare(kind)) return kind
+    if (!this.#hasShare(kind, row.sizeBytes)) return kind
     site.throttle.begin(now)
     site.inFlight++
+    if (site.domains.size < 2) site.domains.add(row.domain)
     this.#use(kind, 1, row.sizeBytes)
     this.#reservations.set(row.id, { site, destination, kind, bytes: row.sizeBytes })
     return undefined
@@ -158,7 +173,8 @@ export class Sites {
 
   /** What the last holder of these IPs had learned of their sites. */
   remember(records: readonly SiteRecord[]): void {
-    for (const record of records) this.#remembered.set(`${record.ipId} ${record.site}`, record)
+    for (const record of records)
+      this.#remembered.set(`${record.ipId} ${record.site}`, { record, at: performance.now() })
   }
 
   /** What people should see that has changed since the last call; `open` means that all is well again. */
@@ -183,6 +199,14 @@ export class Sites {
       this.#forget(site)
     }
     return changes
+  }
+
+  /** These could not be written down: they are told again. */
+  untell(records: readonly SiteRecord[]): void {
+    for (const { ipId, site } of records) {
+      const known = this.#sites.get(`${ipId} ${site}`)
+      if (known) known.told = { ...known.told, version: -1 }
+    }
   }
 
   /**
@@ -223,7 +247,7 @@ export class Sites {
     const now = performance.now()
     const throttle = new Throttle(destination.limits, now)
     const remembered = this.#remembered.get(key)
-    if (remembered) throttle.restore(remembered, now)
+    if (remembered) throttle.restore(remembered.record, now, now - remembered.at)
     this.#remembered.delete(key)
     const site: Site = {
       key,
@@ -236,9 +260,11 @@ export class Sites {
       open: 0,
       proven: false,
       averageMs: undefined,
+      domains: new Set(),
+      refusedBy: new Set(),
       idle: [],
       wake: undefined,
-      told: { version: throttle.version, state: remembered?.state ?? 'open' },
+      told: { version: throttle.version, state: remembered?.record.state ?? 'open' },
     }
     this.#sites.set(key, site)
     return site
@@ -278,10 +304,13 @@ export class Sites {
         session = undefined
         continue
       }
-      if (typeof result === 'string' || (this.#stopping && wasCut(result))) {
+      if (typeof result === 'object' && 'fault' in result) {
+        this.#leave(loaded.message)
+        this.#options.onFault(loaded.message, result.fault, result.inDoubt)
+      } else if (typeof result === 'string' || (this.#stopping && wasCut(result))) {
         this.#release(loaded.message)
       } else {
-        this.#judge(site, result)
+        this.#judge(site, result, loaded.reservation.destination, loaded.message.domain)
         this.#leave(loaded.message)
         this.#options.onOutcome(result)
       }
@@ -294,7 +323,11 @@ export class Sites {
     this.#endSession(site)
   }
 
-  async #deliver(site: Site, session: Session, loaded: Loaded): Promise<Outcome | 'retry' | 'fenced'> {
+  async #deliver(
+    site: Site,
+    session: Session,
+    loaded: Loaded,
+  ): Promise<Outcome | 'retry' | 'fenced' | Fault> {
     const startedAt = performance.now()
     this.#busy.add(session)
     const result = await deliver(loaded, session.client, {
@@ -304,6 +337,11 @@ export class Sites {
       sign: this.#options.sign,
       recordPart: this.#options.recordPart,
       replyRules: this.#options.replyRules(),
+    }).catch((fault: unknown): Fault => {
+      // A mistake of ours in one message must not cost more than its session
+      const inDoubt = session.client.afterDot
+      session.client.close()
+      return { fault, inDoubt }
     })
     this.#busy.delete(session)
     session.destination = loaded.reservation.destination
@@ -340,13 +378,15 @@ export class Sites {
       return new Session(result.client, destination, floor)
     }
     if ('local' in result || this.#stopping) {
+      // This machine's own trouble is no reason to take the backlog up and put it down again all the time
+      if ('local' in result) site.throttle.rest('this machine could not open a connection', performance.now())
       this.#release(message)
       return undefined
     }
     const now = performance.now()
     const { verdict, target } = result
     const outcome = outcomeOf({ message, startedAt }, target, () => verdict)
-    if (verdict.code !== null) this.#judge(site, outcome)
+    if (verdict.code !== null) this.#judge(site, outcome, destination, message.domain)
     // A domain's own demand on TLS says nothing of the others at the site
     else if (target && site.open === 0 && verdict.category !== 'tls') {
       site.proven = false
@@ -360,19 +400,29 @@ export class Sites {
     return undefined
   }
 
-  /** What a message's result says of the site: a delivery, a request to slow down, or one refusal however many recipients. */
-  #judge(site: Site, { recipients, retryAfter }: Outcome): void {
+  /**
+   * What a message's result says of the site: a delivery, a request to slow down, or one refusal however many recipients.
+   * Where several domains share the site, one domain's own policy is not the site's: it counts once between deliveries. A
+   * server that an operator named refuses messages, not us.
+   */
+  #judge(site: Site, { recipients, retryAfter }: Outcome, destination: Destination, domain: string): void {
     const now = performance.now()
     const delivered = recipients.find(({ outcome }) => outcome === 'delivered')
-    const slowDown = recipients.find(({ category }) => category === 'rate')
+    const slowDown = recipients.find(isAboutRate)
     const retryAfterMs = retryAfter === null ? undefined : retryAfter * 1_000
-    if (delivered) site.throttle.delivered(now)
+    if (delivered) {
+      site.throttle.delivered(now)
+      site.refusedBy.clear()
+    }
     if (slowDown) site.throttle.slowDown(slowDown.reply, retryAfterMs, now)
-    if (delivered || slowDown) return
+    if (delivered || slowDown || destination.endpoint !== undefined) return
+    const reputation = recipients.find(({ category }) => category === 'reputation')
     const refusal =
-      recipients.find(({ category }) => category === 'reputation') ??
-      recipients.find(({ category }) => category === 'policy' || category === 'spam')
-    if (refusal) site.throttle.refused(refusal.category === 'reputation' ? 2 : 1, refusal.reply, now)
+      reputation ?? recipients.find(({ category }) => category === 'policy' || category === 'spam')
+    if (!refusal) return
+    if (!reputation && site.domains.size > 1 && site.refusedBy.has(domain)) return
+    site.refusedBy.add(domain)
+    site.throttle.refused(reputation ? 2 : 1, refusal.reply, now)
   }
 
   #floorOf({ message, reservation }: Loaded): TlsFloor {
@@ -443,25 +493,22 @@ export class Sites {
     const most = this.#inFlightMax(site)
     if (site.inFlight <= most * refillBelow || kindOf(site) !== 'fast')
       this.#options.onRoom(site.key, most - site.inFlight)
-    if (this.#hasShare(kind)) this.#options.onRoom(kind, 1)
+    // The shares lie one in the other: room for one kind may be room for the others
+    for (const each of kinds) if (this.#hasShare(each, 0)) this.#options.onRoom(each, 1)
     this.#forget(site)
   }
 
-  #hasShare(kind: Kind): boolean {
-    const { unproven, slow, fast } = this.#used
-    const rows = {
-      unproven: unproven.rows,
-      slow: unproven.rows + slow.rows,
-      fast: unproven.rows + slow.rows + fast.rows,
+  /** Small messages need only a place; how much memory there is counts for large ones. */
+  #hasShare(kind: Kind, sizeBytes: number): boolean {
+    let rows = 0
+    let bytes = 0
+    for (const each of kinds) {
+      rows += this.#used[each].rows
+      bytes += this.#used[each].bytes
+      if (rank[each] < rank[kind]) continue
+      if (rows >= share[each].rows || (bytes >= share[each].bytes && sizeBytes > smallBytes)) return false
     }
-    const bytes = {
-      unproven: unproven.bytes,
-      slow: unproven.bytes + slow.bytes,
-      fast: unproven.bytes + slow.bytes + fast.bytes,
-    }
-    return (Object.keys(share) as Kind[]).every(
-      (each) => rank[each] < rank[kind] || (rows[each] < share[each].rows && bytes[each] < share[each].bytes),
-    )
+    return true
   }
 
   #use(kind: Kind, rows: number, bytes: number): void {
@@ -476,6 +523,7 @@ export class Sites {
         site.wake = undefined
         const rows = site.throttle.allowance(performance.now())
         if (rows >= 1) this.#options.onRoom(site.key, rows)
+        else this.#wakeLater(site, performance.now())
       },
       Math.min(site.throttle.waitMs(now) + 1, 60_000),
     )
@@ -493,11 +541,19 @@ export class Sites {
   }
 }
 
+const kinds = ['unproven', 'slow', 'fast'] as const satisfies Kind[]
 const rank: Readonly<Record<Kind, number>> = { unproven: 0, slow: 1, fast: 2 }
+/** Of a thousand such messages the memory can be had at any time. */
+const smallBytes = 64 * 1024
 
 function kindOf(site: Site): Kind {
   if (!site.proven) return 'unproven'
   return site.averageMs !== undefined && site.averageMs < fastMs ? 'fast' : 'slow'
+}
+
+/** A request to send less to the site; not one about a single mailbox or the recipients of a transaction. */
+function isAboutRate({ category, enhancedCode }: RecipientOutcome): boolean {
+  return category === 'rate' && !/^[45]\.(1\.|2\.|5\.3$)/.test(enhancedCode ?? '')
 }
 
 /** The most urgent message that is ready, one for the session's own destination before others. */

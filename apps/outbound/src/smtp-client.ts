@@ -4,6 +4,8 @@ import { Connection, type ConnectionOptions, type SmtpEnvelope, type SmtpError }
 import { type TlsFloor, type TlsPolicy, type TlsSession, tlsText } from './tls-policy.ts'
 
 export type SmtpClientOptions = ConnectionOptions & {
+  /** `secureContext` takes no TLS that does not protect. */
+  strict: boolean
   /** Why `tls: 'none'`. */
   plainBecause?: string | undefined
   terms: TlsTerms
@@ -100,6 +102,11 @@ export class SmtpClient {
 
   get host(): string {
     return this.#options.host
+  }
+
+  /** Its handshake took no TLS that does not protect. */
+  get strict(): boolean {
+    return this.#options.strict
   }
 
   get address(): string | null {

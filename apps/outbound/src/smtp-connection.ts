@@ -194,7 +194,12 @@ export class Connection extends Base {
   override _onData(chunk: Buffer): void {
     if (this._responseActions.length === 0 && !chunk.toString('latin1', 0, 4).startsWith('421'))
       return this._onError(new Error('The remote spoke without being asked'), 'EPROTOCOL', false, 'CONN')
-    super._onData(chunk)
+    try {
+      super._onData(chunk)
+    } catch (error) {
+      // Nobody would catch it up there, and it would end the process
+      this._onError(error as Error, 'EPROTOCOL', false, 'CONN')
+    }
   }
 
   override _sendCommand(text: string, log?: string): void {

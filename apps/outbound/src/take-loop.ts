@@ -6,7 +6,7 @@ import type { OutboundEvents } from './events.ts'
 import type { Lanes } from './lanes.ts'
 import type { Reader } from './reader.ts'
 import type { Recorder } from './recorder.ts'
-import { type Signer, SigningKeyError } from './sign.ts'
+import { KeysUnavailable, type Signer, SigningKeyError } from './sign.ts'
 import type { Sites } from './sites.ts'
 
 const batchMax = 200
@@ -23,6 +23,10 @@ export type TakeLoopOptions = {
   recorder: Recorder
   signer: Signer
   events: OutboundEvents
+  /** Makes sure that it is known what is in flight, where that matters before the message is touched. */
+  announce: () => Promise<void> | undefined
+  /** This system failed on the message; it stays in flight until that is written down. */
+  onFault: (message: LoadedMessage, error: unknown, inDoubt: boolean) => void
   /** Whether mail of that source IP, project and domain may be sent at all now; unparking `stopped` says that it changed. */
   mayStart: (of: Pick<Descriptor, 'ipId' | 'projectId' | 'domain'>) => boolean
 }
@@ -98,7 +102,8 @@ export class TakeLoop {
       for (const row of batch) {
         sites.unreserve(row)
         this.leave(row)
-        lanes.putBack(row)
+        // Of an IP that was given up meanwhile it is another's
+        if (reader.knows(row)) lanes.putBack(row)
       }
       await new Promise((resolve) => setTimeout(resolve, retryLoadMs).unref())
       return
@@ -117,18 +122,20 @@ export class TakeLoop {
   }
 
   async #sign(message: LoadedMessage, startedAt: number): Promise<void> {
-    const { signer, sites, recorder, reader, events } = this.#options
+    const { signer, sites, recorder, reader, events, announce, onFault } = this.#options
+    await announce()
     try {
       sites.add({ message, signature: await signer.sign(message.raw, message.signingDomain), startedAt })
     } catch (error) {
       events.signFailed(message.messageId, error)
       sites.unreserve(message)
-      if (!(error instanceof SigningKeyError)) {
+      if (error instanceof KeysUnavailable) {
         // The keys could not be asked for: that is no try, and the row is found again
         this.leave(message)
         reader.release(message)
         return
       }
+      if (!(error instanceof SigningKeyError)) return onFault(message, error, false)
       recorder.add(
         outcomeOf({ message, startedAt }, undefined, () =>
           deferred('4.7.5', 'signing', 'The DKIM key of the domain cannot be used; see the log of outbound'),

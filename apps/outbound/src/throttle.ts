@@ -191,16 +191,22 @@ export class Throttle {
     }
   }
 
-  /** Takes up what the last holder of the IP had learned. */
-  restore(record: ThrottleRecord, now: number): void {
+  /** Nothing is tried for two seconds, whoever is to blame. */
+  rest(reason: string, now: number): void {
+    this.#block('backing_off', 2_000, reason, now)
+  }
+
+  /** Takes up what the last holder of the IP had learned so many milliseconds ago. */
+  restore(record: ThrottleRecord, now: number, agoMs = 0): void {
     this.#factor = Math.min(1, Math.max(factorMin, record.factor))
-    this.#stepAt = now + recoverEveryMs
+    this.#stepAt = now + recoverEveryMs - agoMs
     this.#refusals = record.refusals
     this.#troubleAt = now
     this.#reason = record.reason
-    if (record.waitMs <= 0 || record.state === 'open') return
+    const waitMs = record.waitMs - agoMs
+    if (waitMs <= 0 || record.state === 'open') return
     this.#blockedAs = record.state
-    this.#blockedUntil = now + Math.min(record.waitMs, suspensionMaxMs)
+    this.#blockedUntil = now + Math.min(waitMs, suspensionMaxMs)
     if (record.state === 'backing_off') this.#failures = failuresBeforeBackOff
   }
 

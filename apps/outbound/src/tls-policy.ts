@@ -25,6 +25,8 @@ export type TlsPolicy = {
   sts: StsPolicy | undefined
   /** There is an MTA-STS record, and its policy could not be had. */
   stsFault: TlsResult | undefined
+  /** Nobody can tell yet whether there is an MTA-STS policy: of a failure like this the domain is not told. */
+  stsUnknown: boolean
   /** By exchanger, for those that have TLSA records. */
   dane: ReadonlyMap<string, Tlsa>
 }
@@ -76,7 +78,7 @@ export type Judgement = {
 
 /** Nothing is known, nothing is demanded. */
 export function noPolicy(domain: string | null, namesAuthenticated = false): TlsPolicy {
-  return { domain, namesAuthenticated, sts: undefined, stsFault: undefined, dane: new Map() }
+  return { domain, namesAuthenticated, sts: undefined, stsFault: undefined, stsUnknown: false, dane: new Map() }
 }
 
 /** Whether anything less than TLS 1.2 is out of the question, so that plain text need not be tried. */
@@ -84,8 +86,16 @@ export function demandsTls(host: string, policy: TlsPolicy, floor: TlsFloor): bo
   return floor !== 'opportunistic' || policy.dane.has(host) || policy.sts?.mode === 'enforce'
 }
 
-/** Whether a session that is open may carry mail under this policy and floor. */
-export function mayCarry(client: SmtpClient, policy: TlsPolicy, floor: TlsFloor): boolean {
+/**
+ * Whether a session that is open may carry mail under this policy and floor. One that was opened for mail which any TLS is
+ * good enough for may rest on a short key or a weak signature, which would not have let a demanding one come about.
+ */
+export function mayCarry(
+  client: Pick<SmtpClient, 'session' | 'strict'>,
+  policy: TlsPolicy,
+  floor: TlsFloor,
+): boolean {
+  if (demandsTls(client.session.host, policy, floor) && !client.strict) return false
   return judge(client.session, policy, floor).fault === undefined
 }
 
@@ -163,7 +173,8 @@ function floorFault(session: TlsSession, policy: TlsPolicy, floor: TlsFloor): Tl
   if (floor === 'enforced') return undefined
   if (!isVouchedFor(host, policy))
     return {
-      enhanced: policy.stsFault ? '4.7.5' : '5.7.30',
+      // Only a sure "none" may bounce
+      enhanced: policy.stsFault || policy.stsUnknown ? '4.7.5' : '5.7.30',
       text: `Neither DNSSEC nor MTA-STS vouches for ${host}, as REQUIRETLS asks`,
     }
   if (!session.requireTlsOffered)

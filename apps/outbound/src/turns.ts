@@ -10,6 +10,11 @@ function weightOf(priority: number): number {
   return priority < 70 ? 4 : 1
 }
 
+/** Codes: what somebody sits and waits for. */
+export function isUrgent(priority: number): boolean {
+  return weightOf(priority) === 16
+}
+
 type Project = { id: string; lanes: Fifo<Lane> }
 type Level = { weight: number; credit: number; projects: Fifo<Project>; byId: Map<string, Project> }
 
@@ -23,10 +28,11 @@ export class Turns {
 
   /** Puts a lane at the end of its project's line. It must not be in line already. */
   push(lane: Lane): void {
-    let level = this.#levels.get(lane.priority)
+    const weight = weightOf(lane.priority)
+    let level = this.#levels.get(weight)
     if (!level) {
-      level = { weight: weightOf(lane.priority), credit: 0, projects: new Fifo(), byId: new Map() }
-      this.#levels.set(lane.priority, level)
+      level = { weight, credit: 0, projects: new Fifo(), byId: new Map() }
+      this.#levels.set(weight, level)
     }
     let project = level.byId.get(lane.projectId)
     if (!project) {

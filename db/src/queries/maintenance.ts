@@ -90,6 +90,12 @@ export class MaintenanceQueries {
     await this.#sql`delete from postel.operations where finished_at < now() - interval '30 days'`
   }
 
+  /** What was learned of sites a day ago, and destinations that nobody has asked for in a month. */
+  async dropOldNotes(): Promise<void> {
+    await this.#sql`delete from postel.ip_sites where updated_at < now() - interval '1 day'`
+    await this.#sql`delete from postel.destinations where seen_at < now() - interval '30 days'`
+  }
+
   /** Idempotency keys older than a day. */
   async dropExpiredKeys(): Promise<void> {
     await this.#sql`delete from postel.idempotency_keys where created_at < now() - interval '24 hours'`

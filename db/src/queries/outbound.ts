@@ -46,6 +46,9 @@ export type Outcome = {
   recipients: RecipientOutcome[]
 }
 
+/** Projects, and recipient domains (`*.example.com` for all below one), whose mail stays in the table. */
+export type Suspended = { projects: readonly string[]; domains: readonly string[] }
+
 export type DkimKeyRow = {
   domain: string
   selector: string
@@ -58,7 +61,12 @@ export type DkimKeyRow = {
 const holdSeconds = 30
 
 // Small batches by key into tables whose statistics change by the second: never let a plan scan them.
-const byKeyOnly = { enable_seqscan: 'off', enable_hashjoin: 'off', enable_mergejoin: 'off' }
+const byKeyOnly = {
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  enable_sort: 'off',
+}
 
 /** The server cancels its statements after 30 s; a link that went silent is given up after this. */
 const holdDeadlineMs = 8_000
@@ -157,6 +165,16 @@ export class OutboundQueries {
       where p.id = ${processId}`
   }
 
+  /** Most of the time nothing is suspended, and the statement need not know of it. */
+  #notSuspended({ projects, domains }: Suspended) {
+    if (projects.length === 0 && domains.length === 0) return this.#sql``
+    const exact = domains.filter((domain) => !domain.startsWith('*.'))
+    const below = domains.filter((domain) => domain.startsWith('*.')).map((domain) => domain.slice(1))
+    return this.#sql`
+      and q.project_id <> all (${projects as string[]}::uuid[]) and q.domain <> all (${exact}::text[])
+      and not exists (select from unnest(${below}::text[]) as b (ending) where right(q.domain, length(b.ending)) = b.ending)`
+  }
+
   /** The next rows of each IP behind its cursor, in order of id, at most `limit` an IP. */
   after(cursors: readonly { ipId: number; after: number }[], limit: number): Promise<Descriptor[]> {
     return this.#sql<Descriptor[]>`
@@ -215,14 +233,20 @@ export class OutboundQueries {
 
   /**
    * All ids of an IP in a range, to be compared with memory, because a lower id may become visible after a higher one. Of
-   * an overflowing lane only those up to where it stopped. One text, because tens of thousands are read each
+   * an overflowing lane only those up to where it stopped, of what is suspended none. One text, because tens of thousands are read each
    * second.
    */
   async idsBetween(
     ipId: number,
     after: number,
     upTo: number,
-    overflowing: { projects: readonly string[]; domains: readonly string[]; stops: readonly number[] },
+    overflowing: {
+      projects: readonly string[]
+      priorities: readonly number[]
+      domains: readonly string[]
+      stops: readonly number[]
+    },
+    suspended: Suspended,
   ): Promise<number[]> {
     const [row] = await this.#sql<{ ids: string | null }[]>`
       select string_agg(q.id::text, ',') as ids
@@ -231,11 +255,11 @@ export class OutboundQueries {
         and not exists (
           select
           from unnest(
-            ${overflowing.projects as string[]}::uuid[], ${overflowing.domains as string[]}::text[],
-            ${overflowing.stops as number[]}::bigint[]
-          ) as o (project_id, domain, stop)
-          where o.project_id = q.project_id and o.domain = q.domain and q.id > o.stop
-        )`
+            ${overflowing.projects as string[]}::uuid[], ${overflowing.priorities as number[]}::smallint[],
+            ${overflowing.domains as string[]}::text[], ${overflowing.stops as number[]}::bigint[]
+          ) as o (project_id, priority, domain, stop)
+          where o.project_id = q.project_id and o.priority = q.priority and o.domain = q.domain and q.id > o.stop
+        ) ${this.#notSuspended(suspended)}`
     return row?.ids ? row.ids.split(',').map(Number) : []
   }
 
@@ -287,6 +311,15 @@ export class OutboundQueries {
       throw error
     })
     return { due: row!.due ?? [], events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
+  }
+
+  /** Counts a try that this system failed on; see postel.fail_rows. */
+  async failRow(row: Pick<Descriptor, 'id' | 'ipId'>, reason: string, inDoubt: boolean): Promise<void> {
+    const held = `failed five times: look at the message, then release or cancel it; ${reason}`
+    await this.#sql`
+      select postel.fail_rows(
+        array[${row.ipId}::int], array[${row.id}::bigint], ${reason}, ${held}, ${inDoubt}
+      )`
   }
 
   /** Records recipients that are final of a row whose others are still being sent; see postel.record_part. */

@@ -44,7 +44,7 @@ export async function saveSites(sql: Sql, rows: readonly SiteRow[]): Promise<voi
       refusals = excluded.refusals, updated_at = excluded.updated_at`
 }
 
-/** What was written down for these IPs. */
+/** What was written down for these IPs within a day. */
 export function loadSites(sql: Sql, ipIds: readonly number[]): Promise<SiteRow[]> {
   return sql<SiteRow[]>`
     select
@@ -53,7 +53,7 @@ export function loadSites(sql: Sql, ipIds: readonly number[]): Promise<SiteRow[]
       greatest(0, coalesce(extract(epoch from s.until - clock_timestamp()) * 1000, 0))::float8 as "waitMs",
       s.reason, s.refusals
     from postel.ip_sites s
-    where s.ip_id = any (${ipIds as number[]})`
+    where s.ip_id = any (${ipIds as number[]}) and s.updated_at > now() - interval '1 day'`
 }
 
 /** Writes down which site each recipient domain belongs to. */

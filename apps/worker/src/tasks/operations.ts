@@ -1,5 +1,6 @@
 /** operations: does what people asked of many messages at once, chunk by chunk, each a transaction of its own. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ChunkPlace } from '@postel/db/queries/operations'
 import type { TaskContext } from './task.ts'
 
 const busyPauseMs = 1_000
@@ -11,9 +12,9 @@ const stalledPauseMs = 200
  * and the minute sweep looks after both. Safe to be killed at any point.
  */
 export async function runOperations({ operations, publisher, events, signal }: TaskContext): Promise<void> {
-  let window: number | undefined
+  let place: ChunkPlace | undefined
   for (let refusals = 0; !signal.aborted; ) {
-    const chunk = await operations.runChunk(window)
+    const chunk = await operations.runChunk(place)
     if (chunk.busy) {
       // Asked again, because the other may just have looked for the last time
       if (++refusals > 1) return
@@ -24,7 +25,7 @@ export async function runOperations({ operations, publisher, events, signal }: T
     if (chunk.id === null) return
     publisher.work(chunk.ipIds)
     await operations.scheduleRelease(chunk.due)
-    window = chunk.finished ? undefined : chunk.nextWindow
+    place = chunk.finished ? undefined : chunk.next
     if (chunk.finished) events.operationFinished(chunk.id, chunk.verb)
     else if (chunk.stalled) await sleep(stalledPauseMs)
   }

@@ -14,5 +14,6 @@ export async function keepPartitions({ config, queries, events }: TaskContext): 
   }
   await queries.dropExpiredKeys()
   await queries.dropDeadProcesses()
+  await queries.dropOldNotes()
   await queries.dropOldOperations()
 }
