@@ -75,6 +75,49 @@ describe('repeated refusals of our IP', () => {
   })
 })
 
+test('the policy of one domain is not that of the provider it shares with others', async () => {
+  const zone = (host: string) => ({ MX: [[10, host] as const] })
+  system = await startSystem({
+    outbound: false,
+    mx: { rcpt: { 'x@strict.test': '550 5.7.1 This organization does not take mail from outside' } },
+    zones: {
+      'strict.test': zone('mx.big.test'),
+      'open.test': zone('mx.big.test'),
+      'mx.big.test': { A: ['127.0.0.2'] },
+    },
+  })
+  await system.postel.sql`insert into postel.destination_rules (name, mx) values ('big', '{big.test}')`
+  await system.postel.startOutbound(system.outboundEnv)
+  expect(await system.postel.finalStates(await submit('open.test'))).toEqual(['x@open.test delivered'])
+  for (let time = 0; time < 12; time++)
+    expect(await system.postel.finalStates(await submit('strict.test'))).toEqual(['x@strict.test bounced'])
+  expect(await system.postel.finalStates(await submit('open.test'))).toEqual(['x@open.test delivered'])
+})
+
+test('a domain that lists a provider’s host behind its own is not that provider', async () => {
+  system = await startSystem({
+    outbound: false,
+    zones: {
+      'clever.test': {
+        MX: [
+          [0, 'mx.clever.test'],
+          [50, 'mx.big.test'],
+        ],
+      },
+      'mx.clever.test': { A: ['127.0.0.2'] },
+      'mx.big.test': { A: ['127.0.0.2'] },
+    },
+  })
+  await system.postel.sql`insert into postel.destination_rules (name, mx) values ('big', '{big.test}')`
+  await system.postel.startOutbound(system.outboundEnv)
+  expect(await system.postel.finalStates(await submit('clever.test'))).toEqual(['x@clever.test delivered'])
+  const [row] = await waitFor(async () => {
+    const rows = await system.postel.sql`select site from postel.destinations where domain = 'clever.test'`
+    return rows.length > 0 && rows
+  })
+  expect(row!.site).toMatch(/^mx\.clever\.test\+/)
+})
+
 test('a site that cannot be reached is left alone for a while, and what waits for it is not tried in vain', async () => {
   system = await startSystem({
     zones: { 'dead.test': { MX: [[10, 'mx.dead.test']] }, 'mx.dead.test': { A: ['127.0.0.99'] } },

@@ -4,7 +4,8 @@ import { toAsciiHeaders } from '@postel/mail/ascii-headers'
 import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
 import { retryAfterSeconds } from '@postel/mail/retry-hint'
 import { toSevenBit } from '@postel/mail/seven-bit'
-import { bounced, delivered, failed, type Verdict } from './classify.ts'
+import { bounced, deferred, delivered, failed, type Verdict } from './classify.ts'
+import { KeysUnavailable, SigningKeyError } from './sign.ts'
 import type { SmtpClient, SmtpResult } from './smtp-client.ts'
 import { fenced, type SmtpEnvelope, type SmtpError } from './smtp-connection.ts'
 
@@ -26,33 +27,43 @@ export type DeliverOptions = {
 
 /**
  * Sends one message over a session, in as many transactions as its recipients need; what is final after each but the last
- * is recorded before the next begins. Answers with the outcome of all others; `'retry'` when a session that had idled broke before the message was offered, which says nothing about the message; `'fenced'`
- * when no final dot was allowed any more.
+ * is recorded before the next begins. Answers with the outcome of all others; `'retry'` when a session that had idled broke
+ * before the message was offered, which says nothing about the message; `'fenced'` when it was not sent and stays in the
+ * queue: no final dot was allowed any more, or the keys to sign it anew could not be asked for.
  */
 export async function deliver(
   ready: ReadyMessage,
   client: SmtpClient,
   options: DeliverOptions,
 ): Promise<Outcome | 'retry' | 'fenced'> {
-  const fitted = await fit(ready, client, options.sign)
-  if ('verdict' in fitted) return outcomeOf(ready, client, () => fitted.verdict)
-
   const { message, startedAt } = ready
   const idled = client.sent > 0
   const verdicts = new Map<string, Verdict>()
+  const barred = message.recipients.filter((recipient) => !canReach(recipient, message, client))
+  for (const recipient of barred)
+    verdicts.set(
+      recipient,
+      unfit('5.6.7', 'The remote does not take internationalised addresses (SMTPUTF8)').verdict,
+    )
+  let waiting = message.recipients.filter((recipient) => !verdicts.has(recipient))
+  if (waiting.length === 0) return outcomeOf(ready, client, (recipient) => verdicts.get(recipient)!)
+  const fitted = await fit(ready, client, options.sign)
+  if (fitted === 'fenced') return fitted
+  if ('verdict' in fitted)
+    return outcomeOf(ready, client, (recipient) => verdicts.get(recipient) ?? fitted.verdict)
+
   const recorded = new Set<string>()
+  let first = true
   let mayRecord = true
   let inDoubt = false
-  let waiting = message.recipients
   let most = options.recipientsPerTransaction
-  while (waiting.length > 0) {
+  for (; waiting.length > 0; first = false) {
     const to = waiting.slice(0, most)
     const result = await client.send(
       envelopeOf(message, to, fitted, options),
       fitted.parts,
       options.maySendDot,
     )
-    const first = verdicts.size === 0
     if (first && result.error?.code === fenced) return 'fenced'
     if (first && idled && brokeBefore(result)) return 'retry'
 
@@ -132,7 +143,7 @@ function isOneTooMany(error: SmtpError | undefined, taken: readonly string[]): b
 function envelopeOf(
   message: LoadedMessage,
   to: string[],
-  { parts, eightBit, smtpUtf8 }: Fitted,
+  { parts, eightBit, utf8Headers }: Fitted,
   { tellEnvelopeId }: DeliverOptions,
 ): SmtpEnvelope {
   const { details } = message
@@ -141,29 +152,37 @@ function envelopeOf(
     to,
     sizeBytes: parts.reduce((sum, part) => sum + part.length, 0),
     eightBit,
-    smtpUtf8,
+    smtpUtf8: utf8Headers || [message.envelopeFrom, ...to].some(isUtf8),
     requireTls: details?.require_tls === true,
     dsn: tellEnvelopeId ? { ...details?.dsn, envid: message.messageId, recipients: {} } : details?.dsn,
   }
 }
 
-type Fitted = { parts: Buffer[]; eightBit: boolean; smtpUtf8: boolean }
+type Fitted = {
+  parts: Buffer[]
+  eightBit: boolean
+  /** They may be in UTF-8. */
+  utf8Headers: boolean
+}
 
-/** The message as this remote can carry it, signed; or why it cannot. */
+function canReach(recipient: string, { envelopeFrom }: LoadedMessage, client: SmtpClient): boolean {
+  return client.supports('SMTPUTF8') || !(isUtf8(recipient) || isUtf8(envelopeFrom))
+}
+
+function isUtf8(address: string): boolean {
+  return /[^\p{ASCII}]/u.test(address)
+}
+
+/** The message as this remote can carry it, signed; or why it cannot; `'fenced'` when nobody can tell for now. */
 async function fit(
   { message, signature }: ReadyMessage,
   client: SmtpClient,
   sign: DeliverOptions['sign'],
-): Promise<Fitted | { verdict: Verdict }> {
-  const { details, raw } = message
+): Promise<Fitted | { verdict: Verdict } | 'fenced'> {
+  const { details, raw, envelopeFrom, recipients } = message
   const eightBit = details?.eight_bit === true
-  const utf8Envelope = [message.envelopeFrom, ...message.recipients].some((address) =>
-    /[^\p{ASCII}]/u.test(address),
-  )
-  const smtpUtf8 = utf8Envelope || details?.smtp_utf8 === true
-  if (utf8Envelope && !client.supports('SMTPUTF8'))
-    return unfit('5.6.7', 'The remote does not take internationalised addresses (SMTPUTF8)')
-  const fitting = smtpUtf8 && !client.supports('SMTPUTF8') ? toAsciiHeaders(raw) : raw
+  const isInternational = details?.smtp_utf8 === true || [envelopeFrom, ...recipients].some(isUtf8)
+  const fitting = isInternational && !client.supports('SMTPUTF8') ? toAsciiHeaders(raw) : raw
   if (!fitting)
     return unfit(
       '5.6.9',
@@ -172,12 +191,33 @@ async function fit(
   const content = eightBit && !client.supports('8BITMIME') ? toSevenBit(fitting) : fitting
   if (!content)
     return unfit('5.6.3', 'The remote does not take 8-bit content (8BITMIME), and this cannot be converted')
-  const fields = content === raw ? signature : await sign(content, message.signingDomain)
+  const fields = content === raw ? signature : await signAnew(content, message, sign)
+  if (!Buffer.isBuffer(fields)) return fields
   return {
     parts: fields.length > 0 ? [fields, content] : [content],
     eightBit: eightBit && client.supports('8BITMIME'),
-    smtpUtf8: smtpUtf8 && client.supports('SMTPUTF8'),
+    utf8Headers: details?.smtp_utf8 === true && client.supports('SMTPUTF8'),
   }
+}
+
+/** What keeps it from being signed is neither the message's fault nor a mistake of ours. */
+async function signAnew(
+  content: Buffer,
+  { signingDomain }: LoadedMessage,
+  sign: DeliverOptions['sign'],
+): Promise<Buffer | { verdict: Verdict } | 'fenced'> {
+  try {
+    return await sign(content, signingDomain)
+  } catch (error) {
+    if (error instanceof KeysUnavailable) return 'fenced'
+    if (error instanceof SigningKeyError) return { verdict: keyUnusable() }
+    throw error
+  }
+}
+
+/** Of a message that must wait, as it would leave unsigned. */
+export function keyUnusable(): Verdict {
+  return deferred('4.7.5', 'signing', 'The DKIM key of the domain cannot be used; see the log of outbound')
 }
 
 function unfit(enhanced: string, text: string): { verdict: Verdict } {

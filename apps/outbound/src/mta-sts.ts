@@ -19,22 +19,30 @@ export type StsPoliciesOptions = FetchOptions & {
   onError: (error: unknown) => void
   /** How long a first mail waits. */
   waitMs?: number
+  upkeepEveryMs?: number
 }
 
-/** The policy in force; `fault` where there is a record, and no policy could be had. */
-export type StsLookup = { policy: StsPolicy | undefined; fault: TlsResult | undefined }
+/**
+ * The policy in force; `fault` where there is a record, and no policy could be had; `unknown` where there may be a policy
+ * all the same, or still: only without both is it sure that there is none.
+ */
+export type StsLookup = { policy: StsPolicy | undefined; fault: TlsResult | undefined; unknown: boolean }
 
 /** Mail waits until then and no longer (performance.now()), however long the fetch takes. */
 type Fetching = { done: Promise<void>; waitUntil: number }
 type Known = { policy: StsPolicy; fetchedAt: number; expiresAt: number }
+/** This process's last fetch for a domain; `fault`: why it brought no policy. */
+type Fetch = { at: number; fault: TlsResult | undefined }
 
 const defaultWaitMs = 5_000
-/** A fetch that failed is not tried again before (RFC 8461 §3.3). */
+/** No domain is asked again before, whether it failed (RFC 8461 §3.3) or announces one policy after another. */
 const fetchAgainMs = 5 * 60_000
+/** Where the policy did not live that long. */
+const expiredAgainMs = 30_000
 const refreshAfterMs = 24 * 3_600_000
-const upkeepEveryMs = 10 * 60_000
+const defaultUpkeepEveryMs = 10 * 60_000
 const refreshesPerUpkeep = 50
-const failuresMax = 50_000
+const fetchesMax = 50_000
 /** Other processes' clocks. */
 const clockDifferenceMs = 10 * 60_000
 
@@ -42,9 +50,11 @@ export class StsPolicies {
   readonly #options: StsPoliciesOptions
   readonly #known = new Map<string, Known>()
   readonly #fetching = new Map<string, Fetching>()
-  readonly #failed = new Map<string, { result: TlsResult; at: number }>()
+  readonly #fetches = new Map<string, Fetch>()
   #loadedUpTo = new Date(0)
   #timer: NodeJS.Timeout | undefined
+  #upkeeping = false
+  #stopped = false
 
   constructor(options: StsPoliciesOptions) {
     this.#options = options
@@ -53,20 +63,24 @@ export class StsPolicies {
   /** Reads what is known from before; rejects when the database cannot be asked. */
   async start(): Promise<void> {
     await this.#load()
-    this.#timer = setInterval(() => void this.#upkeep(), upkeepEveryMs)
+    this.#timer = setInterval(
+      () => void this.#upkeep(),
+      this.#options.upkeepEveryMs ?? defaultUpkeepEveryMs,
+    )
     this.#timer.unref()
   }
 
   stop(): void {
+    this.#stopped = true
     clearInterval(this.#timer)
   }
 
   /** Never rejects; waits a few seconds at most, and only for a policy that was never seen. */
   async lookUp(domain: string): Promise<StsLookup> {
-    const id = await this.#announcedId(domain)
+    const announced = await this.#announced(domain)
+    const id = announced?.id
     const known = this.#current(domain)
-    const failed = this.#failed.get(domain)
-    const mayFetch = !failed || Date.now() - failed.at > fetchAgainMs
+    const mayFetch = this.#mayFetch(domain)
     if (id !== undefined && id !== known?.policy.id && mayFetch) {
       const { done, waitUntil } = this.#fetch(domain, id)
       await Promise.race([done, pause(waitUntil - performance.now())])
@@ -75,14 +89,25 @@ export class StsPolicies {
     }
     const policy = this.#current(domain)?.policy
     // Without a record nobody has asked for anything
-    return { policy, fault: policy || id === undefined ? undefined : this.#failed.get(domain)?.result }
+    const fault = policy || id === undefined ? undefined : this.#fetches.get(domain)?.fault
+    return { policy, fault, unknown: announced ? id !== undefined && id !== policy?.id : !policy }
   }
 
-  /** The id in the domain's TXT record. A name server that does not answer says nothing, so what is known stays. */
-  async #announcedId(domain: string): Promise<string | undefined> {
+  /**
+   * The id in the domain's TXT record, undefined in it without one. A name server that does not answer says nothing, so
+   * what is known stays.
+   */
+  async #announced(domain: string): Promise<{ id: string | undefined } | undefined> {
     const asked = this.#options.resolver.lookUp(`_mta-sts.${domain}`, 'TXT').catch(() => undefined)
     const lookup = await Promise.race([asked, pause(this.#options.waitMs ?? defaultWaitMs)])
-    return lookup ? readStsRecord(lookup.records) : undefined
+    return lookup && { id: readStsRecord(lookup.records) }
+  }
+
+  #mayFetch(domain: string): boolean {
+    const last = this.#fetches.get(domain)
+    if (!last) return true
+    const hasExpired = last.fault === undefined && !this.#current(domain)
+    return Date.now() - last.at > (hasExpired ? expiredAgainMs : fetchAgainMs)
   }
 
   #current(domain: string): Known | undefined {
@@ -107,7 +132,7 @@ export class StsPolicies {
       const text = await fetchPolicy(domain, this.#options)
       const policy = parseStsPolicy(text, id)
       if (!policy) throw new PolicyFetchError('The policy file is not a policy', 'sts-policy-invalid')
-      this.#failed.delete(domain)
+      this.#remember(domain, undefined)
       const fetchedAt = Date.now()
       const expiresAt = fetchedAt + policy.maxAgeSeconds * 1000
       this.#known.set(domain, { policy, fetchedAt, expiresAt })
@@ -121,21 +146,35 @@ export class StsPolicies {
         })
         .catch(this.#options.onError)
     } catch (error) {
-      const result = error instanceof PolicyFetchError ? error.result : 'sts-policy-fetch-error'
-      if (this.#failed.size >= failuresMax) this.#failed.delete(this.#failed.keys().next().value!)
-      this.#failed.set(domain, { result, at: Date.now() })
+      this.#remember(domain, error instanceof PolicyFetchError ? error.result : 'sts-policy-fetch-error')
     }
+  }
+
+  #remember(domain: string, fault: TlsResult | undefined): void {
+    this.#fetches.delete(domain)
+    if (this.#fetches.size >= fetchesMax) this.#fetches.delete(this.#fetches.keys().next().value!)
+    this.#fetches.set(domain, { at: Date.now(), fault })
   }
 
   /** What other processes have fetched, and what grows old here, mailed to or not (RFC 8461 §3.3). */
   async #upkeep(): Promise<void> {
+    if (this.#upkeeping) return
+    this.#upkeeping = true
     try {
       await this.#load()
     } catch (error) {
       this.#options.onError(error)
     }
-    const old = [...this.#known].filter(([, known]) => isOld(known)).slice(0, refreshesPerUpkeep)
-    for (const [domain, { policy }] of old) await this.#fetch(domain, policy.id).done
+    for (const domain of this.#known.keys()) this.#current(domain)
+    const old = [...this.#known].filter(([domain, known]) => isOld(known) && this.#mayFetch(domain))
+    // Who was asked longest ago comes first, so that dead policy hosts do not keep the others from their turn
+    const askedAt = ([domain]: [string, Known]) => this.#fetches.get(domain)?.at ?? 0
+    old.sort((one, other) => askedAt(one) - askedAt(other))
+    for (const [domain, { policy }] of old.slice(0, refreshesPerUpkeep)) {
+      if (this.#stopped) break
+      await this.#fetch(domain, policy.id).done
+    }
+    this.#upkeeping = false
   }
 
   async #load(): Promise<void> {
