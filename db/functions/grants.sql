@@ -31,7 +31,9 @@ grant execute on function
   postel.pause_ip(inet, text), postel.resume_ip(inet), postel.drain_ip(inet, text), postel.move_queue(inet, inet),
   postel.suspend(text, text, timestamptz), postel.resume(text),
   postel.pause_project(text, text), postel.resume_project(text),
-  postel.stop_operation(bigint), postel.run_operation(integer, integer), postel.announce_released(integer[], timestamptz[])
+  postel.stop_operation(bigint), postel.claim_chunk(integer, bigint),
+  postel.run_chunk(bigint, text, bigint, bigint, integer, timestamptz), postel.next_window(bigint, bigint),
+  postel.announce_released(integer[], timestamptz[])
   to postel_operator;
 grant execute on procedure postel.run_operations() to postel_operator;
 

@@ -4,26 +4,25 @@ create or replace procedure postel.run_operations()
 language plpgsql
 as $$
 declare
+  v_claim record;
   v_chunk record;
-  v_window integer := 20000;
-  v_phase integer := 0;
+  v_window integer;
 begin
   loop
-    select r.* into v_chunk from postel.run_operation(v_window, v_phase) as r;
+    select c.* into v_claim from postel.claim_chunk(v_window) as c;
     commit;
-    exit when v_chunk.id is null and not v_chunk.busy;
-    if v_chunk.busy or v_chunk.stalled then
+    exit when v_claim.id is null and not v_claim.busy and not v_claim.stalled;
+    if v_claim.finished then
+      raise notice 'operation % (%) is finished', v_claim.id, v_claim.verb;
+    elsif v_claim.busy or v_claim.stalled then
       perform pg_sleep(0.2);
-      continue when v_chunk.busy;
-    end if;
-    v_window := v_chunk.next_window;
-    v_phase := v_chunk.next_phase;
-    perform postel.announce_released(v_chunk.ip_ids, v_chunk.due);
-    commit;
-    if v_chunk.finished then
-      raise notice 'operation % (%) is finished', v_chunk.id, v_chunk.verb;
-      v_window := 20000;
-      v_phase := 0;
+    else
+      select c.* into v_chunk
+      from postel.run_chunk(v_claim.id, v_claim.source, v_claim.after_id, v_claim.to_id, v_claim.phase) as c;
+      commit;
+      perform postel.announce_released(v_chunk.ip_ids, v_chunk.due);
+      commit;
+      v_window := postel.next_window(v_claim.to_id - v_claim.after_id, v_chunk.recipients);
     end if;
   end loop;
 end

@@ -1,8 +1,16 @@
--- split_rows: parts the rows of queue and waiting that the filter means but that have recipients besides the one it names,
--- so that an operation can take that one alone. What was in the queue may have been loaded already, so both parts wait
+-- split_rows: parts the rows of queue or waiting (p_source), with ids above p_after up to p_to, that the filter means but that
+-- have recipients besides the one it names, so that an operation can take that one alone. What was in the queue may have been loaded already, so both parts wait
 -- until they are not in flight and no shorter than 2 s. Rows in flight are parted for `hold` only. Returns when to look
 -- again, null where nothing was parted.
-create or replace function postel.split_rows(p_verb text, p_filter jsonb, p_now timestamptz) returns timestamptz
+create or replace function postel.split_rows(
+  p_verb text,
+  p_filter jsonb,
+  p_source text,
+  p_after bigint,
+  p_to bigint,
+  p_now timestamptz
+)
+returns timestamptz
 language plpgsql
 set plan_cache_mode = force_custom_plan
 as $$
@@ -12,12 +20,13 @@ declare
 begin
   with chosen as materialized (
     select q.ip_id, q.id
-    from postel.queue q
-    where p_verb in ('hold', 'cancel', 'bounce')
+    from postel.ip_addresses a
+    join postel.queue q on q.ip_id = a.id and q.id > p_after and q.id <= p_to
+    where p_source = 'queue'
       and postel.row_matches(p_filter, q.message_id, q.project_id, q.domain, q.ip_id, q.recipients)
       and not postel.lower_all(q.recipients) <@ array[p_filter ->> 'recipient']
       and q.id <> all (v_in_flight)
-    for update skip locked
+    for update of q skip locked
   ),
   unqueued as (
     delete from postel.queue q
@@ -52,7 +61,8 @@ begin
   with whole as materialized (
     select w.*
     from postel.waiting w
-    where postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
+    where p_source = 'waiting' and w.id > p_after and w.id <= p_to
+      and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
       and not postel.lower_all(w.recipients) <@ array[p_filter ->> 'recipient']
     for update skip locked
   ),
@@ -83,5 +93,5 @@ begin
   return v_due;
 end
 $$;
-comment on function postel.split_rows(text, jsonb, timestamptz) is
+comment on function postel.split_rows(text, jsonb, text, bigint, bigint, timestamptz) is
   'Parts rows of several recipients of which an operation means one.';

@@ -7,9 +7,9 @@ as $$
 declare
   v_found record;
   v_id bigint;
+  v_claim record;
   v_chunk record;
-  v_window integer := 20000;
-  v_phase integer;
+  v_rounds integer := 0;
   v_ip_ids integer[];
   v_due timestamptz[];
 begin
@@ -23,17 +23,19 @@ begin
 
   if v_found.rows <= 10000 then
     loop
-      select c.* into v_chunk from postel.operation_chunk(v_id, v_window, v_phase) as c;
-      v_window := v_chunk.next_window;
-      v_phase := v_chunk.next_phase;
+      select c.* into v_claim from postel.claim_chunk(20001, v_id) as c;
+      -- Rows that others have locked are left to the worker rather than waited for
+      exit when v_claim.finished or (v_claim.stalled and v_rounds >= 3);
+      v_rounds := v_rounds + v_claim.stalled::integer;
+      continue when v_claim.stalled;
+      select c.* into v_chunk
+      from postel.run_chunk(v_id, v_claim.source, v_claim.after_id, v_claim.to_id, v_claim.phase) as c;
       v_ip_ids := v_ip_ids || v_chunk.ip_ids;
       v_due := v_due || v_chunk.due;
-      -- Rows that others have locked are left to the worker rather than waited for
-      exit when v_chunk.finished or v_chunk.stalled;
     end loop;
     perform postel.notify_outbound(array(select distinct i from unnest(v_ip_ids) as i));
     perform postel.schedule_release(v_due);
-    if v_chunk.finished then
+    if v_claim.finished then
       return (select o.done from postel.operations o where o.id = v_id);
     end if;
   end if;

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import postgres from 'postgres'
 import { connect, type Sql } from './client.ts'
 import { MaintenanceQueries } from './queries/maintenance.ts'
-import { type ChunkPlace, OperationQueries } from './queries/operations.ts'
+import { type Chunk, OperationQueries } from './queries/operations.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
 import { inconsistencies, makeTenant, stateOf, submitOne, type Tenant, until } from './testing/factories.ts'
 
@@ -67,15 +67,26 @@ const states = async () =>
     ).map((row) => [row.state, row.count]),
   )
 
+/** Does one chunk; how many recipients it changed, undefined when nothing was to be done. */
+async function step(
+  window?: number,
+): Promise<{ id: string; recipients: number; ipIds: number[] } | undefined> {
+  const claim = await operations.claim(window)
+  if (claim.busy || claim.stalled || claim.finished || claim.id === null) return undefined
+  return { id: claim.id, ...(await operations.run(claim)) }
+}
+
 /** Runs chunks until no operation is left; what each changed. */
-async function run(): Promise<number[]> {
+async function run(onChunk: (chunk: Chunk) => void = () => {}): Promise<number[]> {
   const chunks: number[] = []
-  for (let place: ChunkPlace | undefined; ; ) {
-    const chunk = await operations.runChunk(place)
-    if (chunk.busy) continue
-    if (chunk.id === null) return chunks
+  for (let window: number | undefined; ; ) {
+    const claim = await operations.claim(window)
+    if (claim.busy || claim.stalled || claim.finished) continue
+    if (claim.id === null) return chunks
+    const chunk = await operations.run(claim)
+    onChunk(chunk)
     chunks.push(chunk.recipients)
-    place = chunk.finished ? undefined : chunk.next
+    window = chunk.nextWindow
   }
 }
 
@@ -113,12 +124,12 @@ describe('more than 10,000 rows', () => {
   test('are changed in chunks of at most 5,000, each committed', async () => {
     await fill(many)
     await hold()
-    const chunk = await operations.runChunk()
-    expect(chunk).toMatchObject({ verb: 'hold', finished: false, busy: false })
-    expect(await states()).toEqual({ held: chunk.recipients, queued: many - chunk.recipients })
+    const chunk = await step()
+    expect(chunk!.recipients).toBeGreaterThan(1_000)
+    expect(await states()).toEqual({ held: chunk!.recipients, queued: many - chunk!.recipients })
     const rest = await run()
-    expect([chunk.recipients, ...rest].reduce((sum, count) => sum + count)).toBe(many)
-    expect(Math.max(chunk.recipients, ...rest)).toBeLessThanOrEqual(5_000)
+    expect([chunk!.recipients, ...rest].reduce((sum, count) => sum + count)).toBe(many)
+    expect(Math.max(chunk!.recipients, ...rest)).toBeLessThanOrEqual(5_000)
     const [now] = await sql`select state, matched::int, done::int from postel.operations_now`
     expect(now).toEqual({ state: 'finished', matched: many, done: many })
     const [events] = await sql`select count(*)::int as held from postel.events where type = 'held'`
@@ -130,7 +141,7 @@ describe('more than 10,000 rows', () => {
     async (verb) => {
       await fill(many)
       await sql.unsafe(`select postel.${verb}(project => '${tenant.projectName}')`)
-      await operations.runChunk({ window: 3_000, phase: null })
+      await step()
       // What is left in the queue is deferred and due again, so all of it gets new ids behind the cursors
       await sql`
         with gone as (delete from postel.queue returning *),
@@ -144,8 +155,8 @@ describe('more than 10,000 rows', () => {
         select 'deferred', now(), '451 later', ip_id, priority, 1, lost_holders, size_bytes, expires_at, message_id,
           organization_id, project_id, domain, numbers, recipients
         from gone`
-      await operations.runChunk({ window: 100_000, phase: null })
-      await operations.runChunk({ window: 2_000, phase: 1 })
+      await step()
+      await step(100_000)
       await new MaintenanceQueries(sql).releaseDue(2_000)
       await run()
       expect(await states()).toEqual({
@@ -157,7 +168,7 @@ describe('more than 10,000 rows', () => {
   test('and nothing that was submitted after the call', async () => {
     await fill(many)
     await hold()
-    await operations.runChunk()
+    await step()
     const later = await submitOne(sql, tenant)
     await run()
     expect(await states()).toEqual({ held: many, queued: 1 })
@@ -186,12 +197,9 @@ describe('more than 10,000 rows', () => {
     const before = await sql`select message_id, ip_id from postel.waiting order by message_id`
     await sql`select postel.release(project => ${tenant.projectName})`
     const ipIds = new Set<number>()
-    for (let place: ChunkPlace | undefined; ; ) {
-      const chunk = await operations.runChunk(place)
-      if (chunk.id === null) break
+    await run((chunk) => {
       for (const id of chunk.ipIds) ipIds.add(id)
-      place = chunk.next
-    }
+    })
     expect(await states()).toEqual({ queued: many })
     expect([...ipIds].sort()).toEqual(tenant.ips.map((ip) => ip.id).sort())
     expect([...(await sql`select message_id, ip_id from postel.queue order by message_id`)]).toEqual([
@@ -199,26 +207,41 @@ describe('more than 10,000 rows', () => {
     ])
   })
 
-  test('one person or worker is at it at a time', async () => {
+  test('two runners are at it at a time, and a third leaves it to them', async () => {
     await fill(many)
     await hold()
-    const other = postgres(database.url, { max: 1 })
-    await other.begin(async (tx) => {
-      await tx`select pg_advisory_xact_lock(hashtext('postel.run_operation'))`
-      expect(await operations.runChunk()).toMatchObject({ id: null, busy: true })
+    const others = [postgres(database.url, { max: 1 }), postgres(database.url, { max: 1 })]
+    const release = Promise.withResolvers<void>()
+    const started: Promise<void>[] = []
+    const running = others.map((other) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      started.push(promise)
+      return other.begin(async (tx) => {
+        await tx`select pg_advisory_xact_lock_shared(hashtext('postel.run_chunk'))`
+        resolve()
+        await release.promise
+      })
     })
-    await other.end()
-    expect(await run()).not.toEqual([])
+    await Promise.all(started)
+    expect(await operations.claim()).toMatchObject({ id: null, busy: true })
+    release.resolve()
+    await Promise.all(running)
+    for (const other of others) await other.end()
+    await run()
+    expect(await states()).toEqual({ held: many })
   })
 
   test('a chunk that died is done again by whoever comes next', async () => {
     await fill(many)
     await hold()
+    // The first dies after its claim, the second while it works
+    await operations.claim()
+    const claim = await operations.claim()
     const victim = postgres(database.url, { max: 1 })
     await victim
       .begin(async (tx) => {
-        await tx`select postel.run_operation()`
-        await tx`select postel.run_operation()`
+        const { id, source, afterId, toId, phase } = claim
+        await tx`select postel.run_chunk(${id}, ${source}, ${afterId}, ${toId}, ${phase})`
         throw new Error('dies')
       })
       .catch(() => {})
@@ -240,7 +263,7 @@ describe('more than 10,000 rows', () => {
   test('stop_operation ends it where it is', async () => {
     await fill(many)
     await hold()
-    const { id, recipients } = await operations.runChunk()
+    const { id, recipients } = (await step())!
     const [row] = await sql`select postel.stop_operation(${id}::bigint)::int as done`
     expect(row!.done).toBe(recipients)
     expect(await run()).toEqual([])
@@ -273,9 +296,14 @@ describe('rows that others have locked', () => {
     const unlock = await lockSome(3)
     expect(await hold()).toBe(100)
     expect(await states()).toEqual({ held: 97, queued: 3 })
-    let chunk = await operations.runChunk()
-    while (!chunk.stalled && chunk.id !== null) chunk = await operations.runChunk(chunk.next)
-    expect(chunk).toMatchObject({ stalled: true, finished: false })
+    let stalled = 0
+    for (let round = 0; round < 20; round++) {
+      const claim = await operations.claim()
+      if (claim.stalled) stalled++
+      else if (claim.source) expect((await operations.run(claim)).recipients).toBe(0)
+      expect(claim.finished).toBe(false)
+    }
+    expect(stalled).toBeGreaterThan(1)
     await unlock()
     await run()
     expect(await states()).toEqual({ held: 100 })

@@ -87,7 +87,8 @@ const steers = (): string[] => {
     `select postel.suspend('dest.test', 'r'), postel.resume('dest.test')`,
     `select postel.suspend('dest.test', 'r', now() + interval '1 hour')`,
     `select postel.pause_project('${tenant.projectName}'), postel.resume_project('${tenant.projectName}')`,
-    `select postel.run_operation()`,
+    `select postel.claim_chunk()`,
+    `select postel.next_window(1, 1), postel.announce_released('{}', '{}')`,
     'listen postel_events',
   ]
 }
@@ -172,18 +173,12 @@ describe.each(['postel_operator', 'postel_readonly', null] as const)('a person w
         'pause_ip',
         'pause_project',
       ],
-      ...[
-        'release',
-        'resume',
-        'resume_ip',
-        'resume_project',
-        'retry',
-        'retry_domain',
-        'retry_mail',
-        'run_operation',
-      ],
+      ...['release', 'resume', 'resume_ip', 'resume_project', 'retry', 'retry_domain', 'retry_mail'],
       ...[
         'run_operations',
+        'run_chunk',
+        'claim_chunk',
+        'next_window',
         'send',
         'send_with',
         'stop_operation',

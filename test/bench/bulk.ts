@@ -137,7 +137,7 @@ async function steer(postel: Postel, sink: Sink, verb: Verb, before: number): Pr
         not exists (select from postel.operations where finished_at is null) as finished,
         (
           select max(extract(epoch from clock_timestamp() - s.xact_start) * 1000)::float8 from pg_stat_activity s
-          where s.query like '%postel.run_operation(%' and s.state = 'active' and s.pid <> pg_backend_pid()
+          where s.query like '%postel.run_chunk(%' and s.state = 'active' and s.pid <> pg_backend_pid()
         ) as "chunkMs"`
     longest = Math.max(longest, row!.chunkMs ?? 0)
     if (row!.finished) break

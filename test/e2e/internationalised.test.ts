@@ -87,6 +87,19 @@ test('an address that is not ASCII goes only where UTF-8 is taken: 5.6.7', async
   expect(await enhanced(id)).toEqual(['2.0.0', '5.6.7', '5.6.7'])
 })
 
+test("one recipient's address does not keep the message from the others (5.6.7)", async () => {
+  const to = ['ü@seven.test', 'b@seven.test', 'ä@seven.test', 'c@seven.test']
+  const id = await submit(to, message('x\r\n'), ' SMTPUTF8')
+  expect(await system.postel.finalStates(id)).toEqual([
+    'ü@seven.test bounced',
+    'b@seven.test delivered',
+    'ä@seven.test bounced',
+    'c@seven.test delivered',
+  ])
+  expect(await enhanced(id)).toEqual(['5.6.7', '2.0.0', '5.6.7', '2.0.0'])
+  expect(mxs[2].messages.at(-1)!.to).toEqual(['b@seven.test', 'c@seven.test'])
+})
+
 test('a client that says SMTPUTF8 for an ASCII message reaches remotes without it', async () => {
   const id = await submit(everywhere, message('x\r\n'), ' SMTPUTF8')
   expect(await system.postel.finalStates(id)).toEqual(everywhere.map((recipient) => `${recipient} delivered`))

@@ -1,5 +1,7 @@
 // Mail is never sent to ourselves, nor past ourselves to worse exchangers (RFC 5321 §5.1): that would go in circles.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { Resolver } from '@postel/outbound/resolver'
+import { Router } from '@postel/outbound/route'
 import type { MxScript } from '../support/fake-mx.ts'
 import { message } from '../support/postel.ts'
 import { type System, startSystem } from '../support/system.ts'
@@ -76,6 +78,22 @@ test.each([
 ])('the best MX is %s: bounced as a loop, nobody is connected to (D-22)', async (_name, domain) => {
   expect(await outcome(domain)).toEqual(['bounced', null, '5.4.6', 'routing'])
   expect(system.mxs[1]!.sessions).toEqual([])
+})
+
+test('an IPv6 address of ours is known however a name server writes it (D-22)', async () => {
+  const { dns, postel } = system
+  // The database compresses the second run of zeros, and DNS packets are often read with the first compressed
+  const [row] = await postel.sql<[{ host: string }]>`select host('2001:db8:0:0:1:0:0:0'::inet) as host`
+  dns.zones['six.test'] = { AAAA: ['2001:db8:0:0:1:0:0:0'] }
+  const router = new Router({
+    resolver: new Resolver({ servers: [dns.address], dnssec: false }),
+    port: 25,
+    allowPrivate: true,
+    isOurs: (hostOrAddress) => hostOrAddress === row.host,
+  })
+  expect(await router.resolve('six.test', '2001:db8::2')).toMatchObject({
+    verdict: { outcome: 'bounced', reply: expect.stringContaining('would come back to this system') },
+  })
 })
 
 test('without MX, an address of ours is a loop too (D-22)', async () => {

@@ -206,15 +206,6 @@ test('an expired policy binds no more', async () => {
   await waitFor(async () => (await send(domain))[0] === 'delivered')
 })
 
-test('a policy that is announced anew is fetched before the next mail', async () => {
-  const domain = domainWith(policyFile('enforce', ['mx.other.test']))
-  expect((await send(domain))[0]).toBe('deferred')
-  web.policies[domain] = enforce
-  announce(domain, '2')
-  // The record's TTL is 0, and is kept for some seconds
-  await waitFor(async () => (await send(domain))[0] === 'delivered', 30)
-})
-
 test('many first mails fetch a policy once, and a slow policy host holds them up a few seconds at most', async () => {
   const { postel, mx } = system
   mx.script = stripped
@@ -230,6 +221,56 @@ test('many first mails fetch a policy once, and a slow policy host holds them up
   expect((await send(domain))[0]).toBe('deferred')
 })
 
+async function submitRequireTls(domain: string): Promise<string> {
+  const client = await system.postel.session('STARTTLS')
+  await client.say('MAIL FROM:<sender@example.test> REQUIRETLS', 250)
+  await client.say(`RCPT TO:<reader@${domain}>`, 250)
+  await client.say('DATA', 354)
+  client.write(`${message()}.\r\n`)
+  return /queued as (\S+)/.exec(await client.expect(250))![1]!
+}
+
+test.each<[string, (domain: string) => void]>([
+  [
+    'the name server does not tell',
+    (domain) => {
+      system.dns.zones[`_mta-sts.${domain}`] = { fails: 'SERVFAIL' }
+    },
+  ],
+  [
+    'the policy host is slow',
+    (domain) => {
+      web.policies[domain] = { body: enforce, afterMs: 8_000 }
+    },
+  ],
+])('REQUIRETLS, and %s: the mail waits, and does not bounce', async (_name, spoil) => {
+  const { postel, mx } = system
+  mx.script = { ...good, extensions: ['REQUIRETLS'] }
+  mx.dropSessions()
+  await waitUntilEqual(() => mx.open, 0)
+  const domain = domainWith(enforce)
+  spoil(domain)
+  const id = await submitRequireTls(domain)
+  const [delivery] = await postel.settled(id, 20)
+  const [attempt] = await postel.attempts(id)
+  expect([delivery!.state, attempt!.enhanced, attempt!.category]).toEqual(['deferred', '4.7.5', 'tls'])
+})
+
+test('a session opened for mail that any TLS is good enough for does not carry what must be protected', async () => {
+  const { postel, mx } = system
+  const relaxed = system.freshDomain()
+  system.dns.zones[relaxed] = { MX: [[10, host]] }
+  expect((await send(relaxed))[0]).toBe('delivered')
+  const sessions = mx.sessions.length
+  const id = await postel.submit({ to: `reader@${domainWith(enforce)}`, data: message() })
+  const [delivery] = await postel.settled(id, 20)
+  expect([delivery!.state, mx.sessions.length - sessions]).toEqual(['delivered', 1])
+  // The other way round it may
+  const back = await postel.submit({ to: `reader@${relaxed}`, data: message() })
+  await postel.settled(back)
+  expect(mx.sessions.length - sessions).toBe(1)
+})
+
 test('REQUIRETLS is satisfied by MTA-STS, a good certificate and the extension (RFC 8689)', async () => {
   const { postel, mx } = system
   for (const [extensions, state] of [
@@ -238,12 +279,7 @@ test('REQUIRETLS is satisfied by MTA-STS, a good certificate and the extension (
   ] as const) {
     mx.script = { ...good, extensions: [...extensions] }
     const domain = domainWith(enforce)
-    const client = await postel.session('STARTTLS')
-    await client.say('MAIL FROM:<sender@example.test> REQUIRETLS', 250)
-    await client.say(`RCPT TO:<reader@${domain}>`, 250)
-    await client.say('DATA', 354)
-    client.write(`${message()}.\r\n`)
-    const id = /queued as (\S+)/.exec(await client.expect(250))![1]!
+    const id = await submitRequireTls(domain)
     expect(await postel.finalStates(id)).toEqual([`reader@${domain} ${state}`])
     const [attempt] = await postel.attempts(id)
     expect(attempt!.enhanced?.replace(/^2.*/, '') ?? null).toBe(state === 'bounced' ? '5.7.30' : '')

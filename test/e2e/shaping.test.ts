@@ -88,6 +88,23 @@ describe('domains behind the same mail exchangers', () => {
   })
 })
 
+test('a session to a second-best exchanger is for no other domain: that asks the best first (RFC 5321 §5.1)', async () => {
+  const zone: Zone = {
+    MX: [
+      [10, 'mx1.remote.test'],
+      [20, 'mx2.remote.test'],
+    ],
+  }
+  await start([], [{ greeting: ['421 4.3.2 busy', '220 ok'] }, {}], { 'a.test': zone, 'b.test': zone })
+  await deliver()
+  await allDelivered(await submitAll(['x@a.test']))
+  await allDelivered(await submitAll(['y@b.test']))
+  expect(system.mxs.map((mx) => mx.envelopes)).toEqual([
+    ['sender@example.test → y@b.test'],
+    ['sender@example.test → x@a.test'],
+  ])
+})
+
 describe('a rule', () => {
   test('ends a session after so many messages', async () => {
     await start([{ name: 'few', domains: ['dest.test'], connections_max: 1, messages_per_connection: 3 }])
@@ -138,6 +155,22 @@ describe('a rule', () => {
     await allDelivered(ids)
     const login = Buffer.from('\0us\0secret').toString('base64')
     expect(system.mx.sessions[0]!.commands).toContain(`AUTH PLAIN ${login}`)
+  })
+
+  test('that gets another smarthost: what is open to the last server carries nothing more', async () => {
+    await start([{ name: 'via', domains: ['a.test'], messages_per_connection: 10_000 }], [{}, {}, {}])
+    const { postel, mxs } = system
+    await deliver()
+    // First direct, then by one server and by another; a session idles for longer than the next message takes to come
+    for (const mx of mxs) {
+      const smarthost = mx === mxs[0] ? null : `smtp://${mx.address}:${mx.port}`
+      await postel.sql`update postel.destination_rules set smarthost = ${smarthost} where name = 'via'`
+      await postel.sql`select pg_notify('postel_control', 'rules')`
+      await waitFor(async () => {
+        await allDelivered(await submitAll(['x@a.test']))
+        return mx.messages.length > 0
+      })
+    }
   })
 
   test('takes effect while mail is flowing', async () => {

@@ -63,10 +63,7 @@ export class StsPolicies {
   /** Reads what is known from before; rejects when the database cannot be asked. */
   async start(): Promise<void> {
     await this.#load()
-    this.#timer = setInterval(
-      () => void this.#upkeep(),
-      this.#options.upkeepEveryMs ?? defaultUpkeepEveryMs,
-    )
+    this.#timer = setInterval(() => void this.#upkeep(), this.#options.upkeepEveryMs ?? defaultUpkeepEveryMs)
     this.#timer.unref()
   }
 

@@ -121,7 +121,9 @@ export class Router {
       },
       unreachable: this.#unreachable,
       preferred: open.filter(({ preference }) => preference === first.preference).map(({ host }) => host),
-      partial: ordered.length > targetsMax || open.some(({ host }) => located.get(host)?.fault !== undefined || !located.has(host)),
+      partial:
+        ordered.length > targetsMax ||
+        open.some(({ host }) => located.get(host)?.fault !== undefined || !located.has(host)),
     }
   }
 

@@ -23,7 +23,10 @@ export class Session {
   }
 }
 
-/** Whether the session may go on with a message of this destination: the host, the TLS that it needs, and its age. */
+/**
+ * Whether the session may go on with a message of this destination: the same server where an operator named one, else one
+ * of its exchangers and none but the best that can be reached; the TLS that it needs; and the session's age.
+ */
 export async function carries(
   session: Session,
   destination: Destination,

@@ -9,7 +9,7 @@ import type { Recorder } from './recorder.ts'
 import { KeysUnavailable, type Signer, SigningKeyError } from './sign.ts'
 import type { Sites } from './sites.ts'
 
-const batchMax = 200
+const batchMax = 100
 const batchBytesMax = 16 * 1024 * 1024
 /** Outcomes that wait for the database; beyond it nothing new is taken. */
 const unrecordedMax = 2_000

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import {
   judge,
+  mayCarry,
   noPolicy,
   type TlsFacts,
   type TlsFloor,
@@ -66,12 +67,34 @@ test.each<[string, TlsSession, TlsPolicy, TlsFloor, string | undefined]>([
     'requiretls',
     '4.7.5',
   ],
+  [
+    'REQUIRETLS, nobody could be asked for an MTA-STS policy',
+    session(good, offers),
+    { ...none, stsUnknown: true },
+    'requiretls',
+    '4.7.5',
+  ],
   ['REQUIRETLS, not offered', session(good), signed, 'requiretls', '5.7.30'],
   ['REQUIRETLS, MX signed', session(good, offers), signed, 'requiretls', undefined],
   ['REQUIRETLS, MX in the MTA-STS policy', session(good, offers), sts('testing'), 'requiretls', undefined],
 ])('%s: may carry mail, or not', (_name, given, policy, floor, enhanced) => {
   expect(judge(given, policy, floor).fault?.enhanced).toBe(enhanced)
 })
+
+test.each<[string, TlsPolicy, TlsFloor, boolean]>([
+  ['nothing asked', none, 'opportunistic', true],
+  ['MTA-STS testing', sts('testing'), 'opportunistic', true],
+  ['MTA-STS', sts('enforce'), 'opportunistic', false],
+  ['enforced', none, 'enforced', false],
+  ['REQUIRETLS', signed, 'requiretls', false],
+])(
+  '%s: a session whose handshake would have taken any TLS may carry the mail: or not',
+  (_name, policy, floor, carried) => {
+    const open = session(good, offers)
+    expect(mayCarry({ session: open, strict: false }, policy, floor)).toBe(carried)
+    expect(mayCarry({ session: open, strict: true }, policy, floor)).toBe(true)
+  },
+)
 
 test.each<[string, TlsSession, TlsPolicy, string, string]>([
   ['no policy', session(good), none, 'no-policy-found', 'success'],

@@ -78,7 +78,14 @@ export type Judgement = {
 
 /** Nothing is known, nothing is demanded. */
 export function noPolicy(domain: string | null, namesAuthenticated = false): TlsPolicy {
-  return { domain, namesAuthenticated, sts: undefined, stsFault: undefined, stsUnknown: false, dane: new Map() }
+  return {
+    domain,
+    namesAuthenticated,
+    sts: undefined,
+    stsFault: undefined,
+    stsUnknown: false,
+    dane: new Map(),
+  }
 }
 
 /** Whether anything less than TLS 1.2 is out of the question, so that plain text need not be tried. */

@@ -35,7 +35,7 @@ export class WorkerService implements Service {
     this.#log = log
     this.#events = new WorkerEvents(log, this.#registry)
     const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL
-    this.#sql = connect(url, { name: 'postel-worker', max: 3 })
+    this.#sql = connect(url, { name: 'postel-worker', max: 5 })
     this.#healthSql = connect(url, { name: 'postel-worker-health', max: 1, statementTimeoutMs: 4_000 })
     this.#publisher = new Publisher(url, 'postel-worker-notify', (error) => this.#events.hintLost(error))
     // graphile-worker speaks pg: one connection listens, the others work

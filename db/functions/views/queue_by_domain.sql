@@ -37,8 +37,9 @@ select
       having count(postel.suspension_of(domain, p)) > 0
     ),
     (
-      select string_agg(postel.site_trouble(i, s.site), '; ' order by i)
-      from unnest(q.ip_ids) as i
+      select string_agg(postel.site_trouble(i.ip_id, i.site), '; ' order by i.ip_id)
+      from postel.ip_sites i
+      where i.site = s.site and (q.ip_ids is null or i.ip_id = any (q.ip_ids))
     )
   ) as blocked_by
 from queued q

@@ -1,27 +1,32 @@
 /** Bulk operations as whoever does them asks for their chunks. */
 import type { Sql } from '../client.ts'
 
-/** How much of the ids the next chunk looks at; see postel.operation_chunk. */
-export type ChunkPlace = { window: number; phase: number | null }
-
-const firstChunk: ChunkPlace = { window: 20_000, phase: 0 }
-
-export type OperationChunk = {
-  /** null: no operation is left, or somebody else is at it (`busy`). */
+/** The rows to change next; see postel.claim_chunk. */
+export type Claim = {
+  /** null: nothing is to be done now. */
   id: string | null
   verb: string
+  source: 'queue' | 'waiting' | null
+  afterId: string
+  toId: string
+  phase: number | null
+  /** Enough others are at it. */
   busy: boolean
+  /** All that is left is locked by others, or about to be finished by them. */
+  stalled: boolean
+  /** The operation has come to its end. */
+  finished: boolean
+}
+
+export type Chunk = {
   /** Recipients changed. */
   recipients: number
-  finished: boolean
-  /** All that is left is locked by others for the moment. */
-  stalled: boolean
-  /** What to give the next call. */
-  next: ChunkPlace
   /** Source IPs with new work. */
   ipIds: number[]
   /** When mail that was put back or moved becomes due. */
   due: Date[]
+  /** What to give the next claim. */
+  nextWindow: number
 }
 
 export class OperationQueries {
@@ -31,23 +36,26 @@ export class OperationQueries {
     this.#sql = sql
   }
 
-  /** One chunk of the oldest unfinished operation; see postel.run_operation. */
-  async runChunk({ window, phase } = firstChunk): Promise<OperationChunk> {
+  /** The next chunk of the oldest unfinished operation. */
+  async claim(window: number | null = null): Promise<Claim> {
+    const [row] = await this.#sql<Claim[]>`
+      select
+        c.id::text as id, c.verb, c.source, c.after_id::text as "afterId", c.to_id::text as "toId", c.phase, c.busy,
+        c.stalled, c.finished
+      from postel.claim_chunk(${window}) as c`
+    return row!
+  }
+
+  /** Does what was claimed; see postel.run_chunk. */
+  async run({ id, source, afterId, toId, phase }: Claim): Promise<Chunk> {
     const [row] = await this.#sql<
-      (Omit<OperationChunk, 'ipIds' | 'due' | 'next'> &
-        ChunkPlace & { ipIds: number[] | null; due: Date[] | null })[]
+      (Omit<Chunk, 'ipIds' | 'due'> & { ipIds: number[] | null; due: Date[] | null })[]
     >`
       select
-        r.id::text as id, r.verb, r.busy, r.recipients::int as recipients, r.finished, r.stalled,
-        r.next_window as window, r.next_phase as phase, r.ip_ids as "ipIds", r.due
-      from postel.run_operation(${window}, ${phase}) as r`
-    const { ipIds, due, ...chunk } = row!
-    return {
-      ...chunk,
-      next: { window: row!.window, phase: row!.phase },
-      ipIds: ipIds ?? [],
-      due: due ?? [],
-    }
+        c.recipients::int as recipients, c.ip_ids as "ipIds", c.due,
+        postel.next_window(${toId}::bigint - ${afterId}::bigint, c.recipients) as "nextWindow"
+      from postel.run_chunk(${id}::bigint, ${source}, ${afterId}::bigint, ${toId}::bigint, ${phase}::integer) as c`
+    return { ...row!, ipIds: row!.ipIds ?? [], due: row!.due ?? [] }
   }
 
   /** Makes sure that what becomes due at these moments is looked for then. Call it after the commit. */
