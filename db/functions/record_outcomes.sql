@@ -66,9 +66,9 @@ begin
     select
       r.message_id, r.organization_id, r.project_id, r.ip_id, r.priority, r.attempt, r.lost_holders, r.size_bytes, r.expires_at, r.domain,
       r.expires_at <= p_now as expired,
-      -- the last try comes no later than the expiry, rather than never
+      -- the last try comes a minute before the expiry, rather than never
       least(
-        r.expires_at,
+        case when r.expires_at - p_now > interval '90 s' then r.expires_at - interval '60 s' else r.expires_at end,
         p_now + greatest(
           postel.retry_delay(p.retry_schedule_seconds, r.attempt),
           make_interval(secs => max(coalesce(r.after, 0)))

@@ -1,4 +1,5 @@
--- site_trouble: what outbound has learned of a site from one of our source IPs, in words; null when all is well there.
+-- site_trouble: what outbound has learned of a site from one of our source IPs, in words, with the beginning of what the
+-- remote said; null when all is well there.
 create or replace function postel.site_trouble(p_ip_id integer, p_site text, p_now timestamptz default now()) returns text
 language sql stable
 -- Views call it as the person who reads them, who has no rights on the tables
@@ -14,7 +15,7 @@ as $$
       when s.factor < 1 then format(
         '%s has asked us to slow down: at %s%% of its limits from %s, %s connections%s', s.site, round(s.factor * 100),
         host(a.address), s.connections_max, coalesce(' and ' || s.messages_per_minute || ' messages a minute', ''))
-    end || coalesce(': ' || s.reason, '')
+    end || coalesce(': ' || case when length(s.reason) > 90 then left(s.reason, 89) || '…' else s.reason end, '')
   from postel.ip_sites s
   join postel.ip_addresses a on a.id = s.ip_id
   where s.ip_id = p_ip_id and s.site = p_site

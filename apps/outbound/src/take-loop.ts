@@ -1,7 +1,6 @@
 /** From lanes to sites: take → load → sign → hand over. One load at a time; what ends meanwhile makes room for the next. */
 import type { Descriptor, LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
-import { deferred } from './classify.ts'
-import { outcomeOf } from './deliver.ts'
+import { keyUnusable, outcomeOf } from './deliver.ts'
 import type { OutboundEvents } from './events.ts'
 import type { Lanes } from './lanes.ts'
 import type { Reader } from './reader.ts'
@@ -136,11 +135,7 @@ export class TakeLoop {
         return
       }
       if (!(error instanceof SigningKeyError)) return onFault(message, error, false)
-      recorder.add(
-        outcomeOf({ message, startedAt }, undefined, () =>
-          deferred('4.7.5', 'signing', 'The DKIM key of the domain cannot be used; see the log of outbound'),
-        ),
-      )
+      recorder.add(outcomeOf({ message, startedAt }, undefined, keyUnusable))
     }
   }
 }
