@@ -217,7 +217,7 @@ describe('when the database is away', () => {
   })
 
   test('a batch whose connection breaks on its way fails, and the next one is stored', async () => {
-    const submitter = makeSubmitter({ url: away.url, name: 'cut' })
+    const submitter = makeSubmitter({ url: away.url, name: 'cut', writers: 1 })
     const blocker = connect(away.url, { name: 'blocker', max: 1 })
     const blocked = async () => {
       const [row] = await admin<{ count: number }[]>`
