@@ -35,9 +35,11 @@ as $$
         || ' in ' || date_trunc('second', w.not_before - now())
       when w.state = 'deferred' and w.not_before < now() - interval '5 minutes'
         then 'due since ' || date_trunc('second', now() - w.not_before) || ': no worker seems to run'
-      when w.state = 'deferred' then 'due, released within a minute by the worker'
+      when w.state = 'deferred' then
+        case when w.reason like 'moved from %' then w.reason || '; ' else '' end || 'due, released within a minute by the worker'
       when q.id is null then 'in no queue: please report this'
-      when f.in_flight then null
+      when f.in_flight then case when f.heartbeat_at < now() - interval '20 s'
+        then 'the process that was sending it has been silent for ' || date_trunc('second', now() - f.heartbeat_at) end
       when q.expires_at <= now() then 'too old since ' || q.expires_at || ', expired within a minute by the worker'
       when postel.suspension_of(d.domain, q.project_id) is not null then postel.suspension_of(d.domain, q.project_id)
       when a.state not in ('active', 'warming', 'draining') then
@@ -63,7 +65,9 @@ as $$
   left join postel.ip_holders h on h.ip_id = a.id
   left join postel.destinations s on s.domain = d.domain
   cross join lateral (
-    select coalesce(q.id, w.former_id) = any (postel.in_flight()) as in_flight
+    select count(*) > 0 as in_flight, max(p.heartbeat_at) as heartbeat_at
+    from postel.outbound_processes p
+    where coalesce(q.id, w.former_id) = any (p.in_flight) and p.heartbeat_at > now() - interval '60 s'
   ) as f
   cross join lateral (
     select exists (

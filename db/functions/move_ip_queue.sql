@@ -9,6 +9,7 @@ declare
   v_filter jsonb := jsonb_build_object('ip_id', p_ip_id);
   v_rows bigint;
 begin
+  perform postel.fail_dead_holder(p_ip_id);
   select c.rows into v_rows from postel.count_matching('move', v_filter) as c;
   if v_rows = 0 then
     return 0;

@@ -1,6 +1,7 @@
 -- requeue_orphans: takes mail away from source IPs that it should not wait on, when their pool has another IP that is active
 -- and held, at most p_limit rows an IP: at once from paused, quarantined and draining ones, after five minutes in the
--- queue from retired ones and those that no process holds (it may be restarting). What is in flight stays; what a living
+-- queue from retired ones and those that no process holds (it may be restarting). What is in flight stays, unless its process
+-- has been silent for a minute: then it counts as tried (fail_dead_holder). What a living
 -- holder may have loaded already waits two seconds. release_due then gives it an IP of its pool and records why. Mail whose
 -- pool has no living IP stays where it is. Returns how many rows.
 create or replace function postel.requeue_orphans(p_limit integer default 5000, p_now timestamptz default clock_timestamp())
@@ -29,6 +30,7 @@ begin
       )
     order by a.id
   loop
+    perform postel.fail_dead_holder(v_ip.id, p_now);
     v_rows := array(
       select q.ctid from postel.queue q
       where q.ip_id = v_ip.id and q.queued_at <= v_ip.queued_before and q.id <> all (v_in_flight)

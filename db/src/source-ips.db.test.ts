@@ -179,6 +179,33 @@ describe.each([
   })
 })
 
+test.each(['the sweep', 'pause_ip'])(
+  'what a dead node was sending counts as tried before %s moves the rest',
+  async (who) => {
+    const { tenant, first, ids } = await pool(1)
+    const { id } = await queueRow(sql, ids[0]!)
+    await sql`
+    with dead as (
+      insert into postel.outbound_processes (id, node_name, heartbeat_at, in_flight)
+      values (${randomUUID()}, 'gone', now() - interval '2 minutes', array[${id}]::bigint[]) returning id
+    )
+    update postel.ip_holders h set process_id = dead.id, expires_at = now() - interval '90 s' from dead
+    where h.ip_id = ${first.id}`
+    if (who === 'pause_ip') await sql`select postel.pause_ip(${first.address}::inet, 'gone')`
+    else {
+      await sql`update postel.queue set queued_at = now() - interval '6 minutes'`
+      await queries.rescueStranded()
+    }
+    expect(await stateOf(sql, ids[0]!)).toMatchObject({ deliveries: ['1 deferred'], queue: [] })
+    const [tried] =
+      await sql`select outcome, in_doubt, category from postel.attempts where message_id = ${ids[0]!}`
+    expect(tried).toEqual({ outcome: 'deferred', in_doubt: true, category: 'sender_died' })
+    await settle()
+    expect((await stateOf(sql, ids[0]!)).queue).toEqual([])
+    expect(await placeOf(ids[1]!)).toMatchObject({ queued: tenant.ips[1]!.address })
+  },
+)
+
 test('the queue of a quarantined IP moves within a minute', async () => {
   const { tenant, first, ids } = await pool(1)
   await sql`update postel.ip_addresses set state = 'quarantined', state_reason = 'blocklist' where id = ${first.id}`

@@ -206,6 +206,16 @@ describe('explain', () => {
     expect(await blockedBy(id!)).toBe('in line behind 1 others for dest.test, priority 90')
   })
 
+  test('says that the process which was sending it has gone silent', async () => {
+    const id = await submitOne(sql, tenant)
+    await sql`
+      insert into postel.outbound_processes (id, node_name, heartbeat_at, in_flight)
+      select ${randomUUID()}::uuid, 'n', now() - interval '35 s', array[id] from postel.queue where message_id = ${id}`
+    expect([...(await sql`select state, blocked_by from postel.explain(${id})`)]).toEqual([
+      { state: 'sending', blocked_by: 'the process that was sending it has been silent for 00:00:35' },
+    ])
+  })
+
   test('says that no worker seems to run when what is due stays', async () => {
     const id = await submitOne(sql, tenant, { sendAt: new Date(Date.now() + 60_000) })
     await sql`update postel.waiting set state = 'deferred', not_before = now() - interval '6 minutes' where message_id = ${id}`
