@@ -1,8 +1,8 @@
 -- pull_from_waiting: a chunk of hold, cancel or bounce: the rows of waiting that the filter means and whose ids lie between
--- p_after and p_to are held, or taken out for good, at most p_limit; `reached` is the id that it got to. A row that somebody else has locked is left for the next round; one
--- that a person took out of the queue while it was being sent, and that still is, is not cancelled or bounced. A held row
--- keeps the moment it was held as not_before (a scheduled one its own), so that its release can give it the time back.
--- `recipients`: how many.
+-- p_after and p_to (of a phase: every fourth) are held, or taken out for good, at most p_limit; `reached` is the id that it
+-- got to. A row that somebody else has locked is left for the next round; one that a person took out of the queue while
+-- it was being sent, and that still is, is not cancelled or bounced. A held row keeps the moment it was held as
+-- not_before (a scheduled one its own), so that its release can give it the time back. `recipients`: how many.
 create or replace function postel.pull_from_waiting(
   p_verb text,
   p_filter jsonb,

@@ -1,7 +1,7 @@
--- split_rows: parts the rows of queue or waiting (p_source), with ids above p_after up to p_to, that the filter means but that
--- have recipients besides the one it names, so that an operation can take that one alone. What was in the queue may have been loaded already, so both parts wait
--- until they are not in flight and no shorter than 2 s. Rows in flight are parted for `hold` only. Returns when to look
--- again, null where nothing was parted.
+-- split_rows: parts the rows of queue or waiting (p_source), with ids above p_after up to p_to, that the filter means but
+-- that have recipients besides the one it names, so that an operation can take that one alone. What was in the queue may
+-- have been loaded already, so both parts wait until they are not in flight and no shorter than 2 s. Rows in flight are
+-- parted for `hold` only. Returns when to look again, null where nothing was parted.
 create or replace function postel.split_rows(
   p_verb text,
   p_filter jsonb,
