@@ -63,7 +63,9 @@ test('what is too old after its last try ends as expired, with one final event (
   expect(await postel.states(id)).toEqual(['never@dest.test expired', 'now@dest.test delivered'])
 
   const attempts = (await postel.attempts(id)).filter(({ number }) => number === 1)
-  expect(attempts.map(({ outcome }) => outcome)).toEqual(['deferred', 'deferred'])
+  // A slow machine may fit another try in; none is anything but deferred, and the end is not one
+  expect(attempts.length).toBeGreaterThanOrEqual(2)
+  expect(new Set(attempts.map(({ outcome }) => outcome))).toEqual(new Set(['deferred']))
   const [age] = await postel.sql`
     select d.updated_at - m.created_at between interval '4 s' and interval '20 s' as "in time"
     from postel.deliveries d join postel.messages m on m.id = d.message_id
