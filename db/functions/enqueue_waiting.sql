@@ -23,25 +23,34 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_in_flight bigint[] := postel.in_flight(p_now);
-  v_rows tid[];
-  v_early bigint[];
-  v_waited record;
 begin
-  -- a sender tells what it has in flight 250 ms late at most
-  select
-    array_agg(w.ctid) filter (where e.early is not true),
-    array_agg(w.id) filter (where e.early)
-  into v_rows, v_early
-  from postel.waiting w
-  cross join lateral (
-    select w.former_id = any (v_in_flight)
-      or (w.state = 'held' and w.former_id is not null and w.not_before > p_now - interval '2 s') as early
-  ) as e
-  where w.id = any (p_ids);
-
-  with taken as (
+  with input as materialized (
+    select
+      w.id,
+      case
+        when w.former_id = any (v_in_flight) then interval '10 s'
+        when w.state = 'held' and w.former_id is not null and w.not_before > p_now - interval '2 s' then interval '2 s'
+      end as pause
+    from postel.waiting w
+    where w.id = any (p_ids)
+  ),
+  paused as (
+    update postel.waiting w
+    set
+      state = 'deferred',
+      held_from = null,
+      not_before = p_now + i.pause,
+      reason = case w.state when 'held' then 'released; waits for who was sending it' else w.reason end,
+      expires_at = w.expires_at + case w.state when 'held' then greatest(p_now - w.not_before, interval '0') else interval '0' end
+    from input i
+    join postel.waiting b on b.id = i.id
+    where w.id = i.id and i.pause is not null
+    returning w.*, b.state as former_state
+  ),
+  taken as (
     delete from postel.waiting w
-    where w.ctid = any (v_rows)
+    using input i
+    where w.id = i.id and i.pause is null
     returning w.*
   ),
   pools as materialized (
@@ -103,24 +112,28 @@ begin
     from (select p.*, unnest(p.numbers) as number from placed p) as r
     where d.message_id = r.message_id and d.number = r.number
   ),
+  resettled as (
+    update postel.deliveries d
+    set state = 'deferred', updated_at = p_now
+    from (select p.message_id, unnest(p.numbers) as number from paused p where p.former_state = 'held') as r
+    where d.message_id = r.message_id and d.number = r.number
+  ),
   recorded as (
     insert into postel.events (created_at, organization_id, message_id, number, type)
-    select p_now, t.organization_id, t.message_id, unnest(t.numbers), 'released'
-    from taken t
-    where t.state = 'held'
+    select p_now, r.organization_id, r.message_id, unnest(r.numbers), 'released'
+    from (
+      select t.organization_id, t.message_id, t.numbers from taken t where t.state = 'held'
+      union all
+      select p.organization_id, p.message_id, p.numbers from paused p where p.former_state = 'held'
+    ) as r
   )
   select
-    (select count(*) from taken),
-    (select coalesce(sum(cardinality(t.numbers)), 0) from taken t),
-    (select array_agg(distinct q.ip_id) from queued q)
-  into moved, recipients, ip_ids;
-
-  if v_early is not null then
-    select w.* into v_waited from postel.postpone_waiting(v_early, v_in_flight, p_now) as w;
-    moved := moved + cardinality(v_early);
-    recipients := recipients + v_waited.recipients;
-    due := v_waited.due;
-  end if;
+    (select count(*) from taken) + (select count(*) from paused),
+    (select coalesce(sum(cardinality(t.numbers)), 0) from taken t)
+      + (select coalesce(sum(cardinality(p.numbers)), 0) from paused p),
+    (select array_agg(distinct q.ip_id) from queued q),
+    (select array_agg(distinct p.not_before) from paused p)
+  into moved, recipients, ip_ids, due;
 end
 $$;
 comment on function postel.enqueue_waiting(bigint[], timestamptz) is
