@@ -20,9 +20,9 @@ test('after a restore, mail is held before anything is released, new mail leaves
     execFileSync('cp', ['-a', cluster.dataDir, copy])
     await cluster.start()
     await harness.outbound.start()
-    await waitFor(() => sink.received.length >= 40)
     await harness.drain()
     const sent = sink.received.length
+    expect(sent).toBeGreaterThan(0)
 
     // All processes are stopped, the backup takes the database's place, and its mail is held before they start
     await Promise.all([harness.inbound, harness.outbound, harness.worker].map((app) => app.end('SIGTERM')))
