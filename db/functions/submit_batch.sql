@@ -72,6 +72,8 @@ begin
       exists (
         select from postel.suppressions s
         where s.organization_id = l.org and s.address = lower(r.address)
+          and (s.project_id is null or s.project_id = l.prj)
+          and (s.expires_at is null or s.expires_at > p_now)
       ) as suppressed
     from planned l
     cross join lateral unnest(l.rcpt, l.rdom) with ordinality as r (address, domain, number)

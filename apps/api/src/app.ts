@@ -1,21 +1,14 @@
 /**
- * The HTTP application: clean the URL → count the request → route → authenticate → read the body → handle → map errors.
+ * The HTTP application: clean the URL → count the request → route → authenticate → read the body → serve → map errors.
  */
 import { withDeadline } from '@postel/runtime/health'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
-import { authenticate } from './authenticate.ts'
 import type { ApiContext } from './context.ts'
 import { docs } from './docs.ts'
-import { getEmail } from './get-email.ts'
-import { readJson } from './json-body.ts'
-import { listEmails } from './list-emails.ts'
+import { allEndpoints } from './endpoints.ts'
 import { openApiDocument } from './openapi.ts'
 import { Problem, toProblem } from './problem.ts'
-import { getSandboxMessage, listSandbox } from './sandbox-messages.ts'
-import { sendBatch } from './send-batch.ts'
-import { sendEmail } from './send-email.ts'
-
-type Handlers = { get?: RequestHandler[]; post?: RequestHandler[] }
+import { addPath, addRoutes } from './routes.ts'
 
 const readyWithinMs = 5_000
 
@@ -26,49 +19,21 @@ export function createApp(context: ApiContext): Express {
   app.disable('etag')
   app.use(collapseSlashes, guardHeaders, countRequest(context))
 
-  const sender = authenticate(context.credentials, 'sending_access')
-  const reader = authenticate(context.credentials, 'full_access')
-  // Base64 makes four bytes of three.
-  const json = readJson(Math.ceil((context.limits.maxMessageBytes * 4) / 3) + 1024 * 1024)
+  const endpoints = allEndpoints(context)
+  addRoutes(app, endpoints, context)
 
-  route(app, '/emails', { get: [reader, listEmails(context)], post: [sender, ...json, sendEmail(context)] })
-  route(app, '/emails/batch', { post: [sender, ...json, sendBatch(context)] })
-  route(app, '/emails/:id', { get: [reader, getEmail(context)] })
-  route(app, '/sandbox/messages', { get: [listSandbox(context)] })
-  route(app, '/sandbox/messages/:id', { get: [getSandboxMessage(context)] })
+  const document = openApiDocument(endpoints, context.publicUrl)
+  addPath(app, '/openapi.json', { get: [(_request, response) => void response.json(document)] })
+  for (const page of docs()) addPath(app, page.path, { get: [page.handler] })
 
-  const document = openApiDocument(context.publicUrl)
-  route(app, '/openapi.json', { get: [(_request, response) => void response.json(document)] })
-  for (const page of docs()) route(app, page.path, { get: [page.handler] })
-
-  route(app, '/livez', { get: [(_request, response) => void response.type('text').send('ok\n')] })
-  route(app, '/readyz', { get: [readyz(context)] })
+  addPath(app, '/livez', { get: [(_request, response) => void response.type('text').send('ok\n')] })
+  addPath(app, '/readyz', { get: [readyz(context)] })
 
   app.use(() => {
     throw new Problem('not_found', 'The requested endpoint does not exist.')
   })
   app.use(sendProblem(context))
   return app
-}
-
-/** Serves a path's methods, and answers the others with 405. */
-function route(app: Express, path: string, handlers: Handlers): void {
-  const at = app.route(path).all((_request, response, next) => {
-    response.locals.route = path
-    next()
-  })
-  const allow: string[] = []
-  for (const method of ['get', 'post'] as const) {
-    const steps = handlers[method]
-    if (!steps) continue
-    allow.push(method === 'get' ? 'GET, HEAD' : 'POST')
-    at[method](...steps)
-  }
-  at.all(() => {
-    throw new Problem('method_not_allowed', `This endpoint takes ${allow.join(', ')} only.`, {
-      headers: { allow: allow.join(', ') },
-    })
-  })
 }
 
 /** SDKs join a base URL and a path with one slash or two. */

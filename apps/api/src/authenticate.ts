@@ -1,29 +1,29 @@
-/** Who asks: the API key of a request, as a principal for the steps that follow. */
-import type { Credentials, Principal } from '@postel/db/queries/credentials'
-import type { RequestHandler, Response } from 'express'
+/** The API key of a request, as the caller for the steps that follow. */
+import type { Credentials } from '@postel/db/queries/credentials'
+import type { Request } from 'express'
+import { type Access, type Caller, mayUse } from './caller.ts'
 import { Problem } from './problem.ts'
 
 /** No key of ours is nearly as long; a longer one is not looked up. */
 const maxKeyCharacters = 256
 const challenge = { headers: { 'www-authenticate': 'Bearer' } }
 
-/** Lets a request pass whose key has at least this permission; its principal is then principalOf(response). */
-export function authenticate(credentials: Credentials, permission: Principal['permission']): RequestHandler {
-  return async (request, response, next) => {
-    const principal = await principalFor(credentials, request.headers.authorization)
-    if (permission === 'full_access' && principal.permission !== 'full_access')
-      throw new Problem('restricted_api_key', 'This API key is restricted to only send emails.', challenge)
-    response.locals.principal = principal
-    next()
-  }
+/** The caller of a request; throws the Problem of one that may not use an endpoint of this access. */
+export async function authenticate(
+  credentials: Credentials,
+  request: Request,
+  access: Access,
+): Promise<Caller> {
+  const caller = await callerOf(credentials, request)
+  if (!mayUse(caller.role, access))
+    throw caller.role === 'sender'
+      ? new Problem('restricted_api_key', 'This API key is restricted to only send emails.', challenge)
+      : new Problem('invalid_permission', 'This needs more rights than you have here.')
+  return caller
 }
 
-/** The principal of an Authorization header; throws the Problem of one that is missing or not known. */
-export async function principalFor(
-  credentials: Credentials,
-  authorization: string | undefined,
-): Promise<Principal> {
-  const key = /^bearer +([^ ]+) *$/i.exec(authorization ?? '')?.[1]
+async function callerOf(credentials: Credentials, request: Request): Promise<Caller> {
+  const key = /^bearer +([^ ]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
   if (key === undefined)
     throw new Problem(
       'missing_api_key',
@@ -32,10 +32,11 @@ export async function principalFor(
     )
   const principal = key.length > maxKeyCharacters ? undefined : await credentials.bySecret(key)
   if (!principal) throw new Problem('invalid_api_key', 'API key is invalid.')
-  return principal
-}
-
-/** Only behind authenticate(). */
-export function principalOf(response: Response): Principal {
-  return response.locals.principal as Principal
+  return {
+    actor: { kind: 'api_key', id: null, name: 'API key', address: request.socket.remoteAddress ?? null },
+    role: principal.permission === 'full_access' ? 'maintainer' : 'sender',
+    organizationId: principal.organizationId,
+    projectId: principal.projectId,
+    sender: principal,
+  }
 }

@@ -2,8 +2,8 @@
 import type { Sql } from '@postel/db/client'
 import type { Credentials } from '@postel/db/queries/credentials'
 import type { Submitter } from '@postel/db/submitter'
+import type { SubmissionLimits } from './emails/prepare-submission.ts'
 import type { ApiEvents } from './events.ts'
-import type { SubmissionLimits } from './prepare-submission.ts'
 
 export type ApiContext = {
   sql: Sql

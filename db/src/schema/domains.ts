@@ -1,6 +1,6 @@
 /** domains: the names that an organization may send from, once DNS has proved them. */
 import { sql } from 'drizzle-orm'
-import { check, index, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
+import { boolean, check, index, jsonb, text, unique, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { createdAt, instant, postel, uuidV7 } from './columns.ts'
 import { organizations } from './organizations.ts'
 import { projects } from './projects.ts'
@@ -18,6 +18,25 @@ export const domains = postel.table(
     name: text().notNull(),
     status: text().notNull().default('pending'),
     verifiedAt: instant(),
+    /** What DNS must show to prove who owns it; each organization has its own. */
+    verificationToken: text(),
+    /** The label below the domain that bounces come back to. */
+    returnPath: text().notNull().default('send'),
+    /** From then on it is the envelope sender's domain. */
+    returnPathVerifiedAt: instant(),
+    /** Whether mail to the domain is taken in. */
+    receiving: boolean().notNull().default(false),
+    openTracking: boolean().notNull().default(false),
+    clickTracking: boolean().notNull().default(false),
+    /** The label below the domain that links are rewritten to. */
+    trackingSubdomain: text(),
+    trackingVerifiedAt: instant(),
+    /** What the last look at DNS found, record by record. */
+    checks: jsonb(),
+    checkedAt: instant(),
+    nextCheckAt: instant(),
+    /** Since when DNS does not show what it must; null while it does. */
+    failingSince: instant(),
     /** `enforced`: mail of this sender domain leaves only over TLS with a good certificate. */
     tls: text().notNull().default('opportunistic'),
     createdAt: createdAt(),
@@ -26,6 +45,7 @@ export const domains = postel.table(
     unique('domains_name_per_organization').on(t.organizationId, t.name),
     uniqueIndex('domains_verified_once').on(t.name).where(sql`${t.status} = 'verified'`),
     index('domains_project_id').on(t.projectId),
+    index('domains_next_check_at').on(t.nextCheckAt),
     check('domains_status_valid', sql`${t.status} in ('pending', 'verified', 'failed')`),
     check('domains_tls_valid', sql`${t.tls} in ('opportunistic', 'enforced')`),
     check('domains_name_canonical', sql`${t.name} = lower(${t.name}) and ${t.name} !~ '\\.$'`),

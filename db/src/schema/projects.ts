@@ -1,7 +1,7 @@
 /** projects: streams of mail (transactional, a campaign, a customer), each with its pool and retry policy. */
 import { sql } from 'drizzle-orm'
-import { check, index, integer, smallint, text, uuid } from 'drizzle-orm/pg-core'
-import { createdAt, postel, uuidV7 } from './columns.ts'
+import { boolean, check, index, integer, smallint, text, uuid } from 'drizzle-orm/pg-core'
+import { createdAt, instant, postel, uuidV7 } from './columns.ts'
 import { ipPools } from './ip-pools.ts'
 import { organizations } from './organizations.ts'
 
@@ -28,10 +28,23 @@ export const projects = postel.table(
     reports: text().notNull().default('asked'),
     /** When the sender is told that mail is late; null: never. */
     delayNoticeAfterSeconds: integer(),
+    /** Days after which its messages, with their record, are deleted; null: as long as RETENTION_DAYS. */
+    retentionDays: integer(),
+    /** Days that bodies are kept; 0: until nothing of the message is left to deliver; null: as long as the record. */
+    bodyRetentionDays: integer(),
+    /** Mail to one recipient gets List-Unsubscribe with one click (RFC 8058). */
+    unsubscribe: boolean().notNull().default(false),
+    /** Recipients a second; null: as its organization has it. */
+    recipientsPerSecond: integer(),
     createdAt: createdAt(),
+    /** Its keys are dead and it is shown nowhere; its mail stays on record. */
+    deletedAt: instant(),
   },
   (t) => [
     index('projects_organization_id').on(t.organizationId),
+    check('projects_retention_days_positive', sql`${t.retentionDays} > 0`),
+    check('projects_body_retention_days_valid', sql`${t.bodyRetentionDays} >= 0`),
+    check('projects_recipients_per_second_valid', sql`${t.recipientsPerSecond} > 0`),
     check('projects_expire_after_positive', sql`${t.expireAfterSeconds} > 0`),
     check('projects_priority_valid', sql`${t.priority} between 0 and 100`),
     check('projects_tls_valid', sql`${t.tls} in ('opportunistic', 'enforced')`),

@@ -22,6 +22,9 @@ export const smtpCredentials = postel.table(
     /** Clients from here need no AUTH; null for a password. */
     network: cidr(),
     createdAt: createdAt(),
+    expiresAt: instant(),
+    /** To the minute. */
+    lastUsedAt: instant(),
     revokedAt: instant(),
   },
   (t) => [

@@ -8,16 +8,11 @@ import { createTestDatabase } from '@postel/db/testing/create-test-database'
 import { createLogger } from '@postel/runtime/logger'
 import type { z } from 'zod'
 import { type ApiConfig, readConfig } from '../config.ts'
-import {
-  emailReply,
-  emailsReply,
-  problemReply,
-  sandboxMessageReply,
-  sandboxMessagesReply,
-  sentBatchReply,
-  sentReply,
-} from '../replies.ts'
+import type { ApiContext } from '../context.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { allEndpoints } from '../endpoints.ts'
 import { ApiService } from '../service.ts'
+import { problemReply } from '../shapes.ts'
 
 export type Tenant = { organizationId: string; projectId: string; key: string; sendingKey: string }
 
@@ -128,17 +123,21 @@ function asBody(body: unknown): string | Uint8Array<ArrayBuffer> {
   return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body)
 }
 
+/** The endpoints as far as their shapes go: what they serve with is not touched. */
+const endpoints: readonly Endpoint[] = allEndpoints({} as ApiContext)
+
 function replySchema(method: string, path: string): z.ZodType {
-  const [pathname = ''] = path.split('?')
-  const routes: [string, RegExp, z.ZodType][] = [
-    ['POST', /^\/emails$/, sentReply],
-    ['POST', /^\/emails\/batch$/, sentBatchReply],
-    ['GET', /^\/+emails\/*$/, emailsReply],
-    ['GET', /^\/emails\/[^/]+$/, emailReply],
-    ['GET', /^\/sandbox\/messages$/, sandboxMessagesReply],
-    ['GET', /^\/sandbox\/messages\/[^/]+$/, sandboxMessageReply],
-  ]
-  const route = routes.find(([verb, pattern]) => verb === method && pattern.test(pathname))
-  if (!route) throw new Error(`no schema for ${method} ${path}`)
-  return route[2]
+  const pathname = path
+    .split('?')[0]!
+    .replace(/\/{2,}/g, '/')
+    .replace(/(.)\/$/, '$1')
+  const [found] = endpoints
+    .filter((each) => each.method === method.toLowerCase() && pattern(each.path).test(pathname))
+    .sort((a, b) => a.path.split('{').length - b.path.split('{').length)
+  if (!found) throw new Error(`no endpoint for ${method} ${path}`)
+  return found.reply
+}
+
+function pattern(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`)
 }

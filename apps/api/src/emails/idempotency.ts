@@ -2,7 +2,17 @@
 import { createHash } from 'node:crypto'
 import type { OnceOutcome } from '@postel/db/submitter'
 import type { Request } from 'express'
-import { Problem } from './problem.ts'
+import { z } from 'zod'
+import 'zod-openapi'
+import { Problem } from '../problem.ts'
+
+/** For the documentation. */
+export const idempotencyHeader = z.object({
+  'Idempotency-Key': z.string().min(1).max(256).optional().meta({
+    description:
+      'The same key with the same request gives the same answer for 24 hours, and makes one message.',
+  }),
+})
 
 /** The Idempotency-Key header; undefined without one. */
 export function readIdempotencyKey(request: Request): string | undefined {

@@ -1,6 +1,6 @@
 /** Priority and expiry of a request are those of its queue rows. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+import { startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
 let api: TestApi
 let tenant: Tenant

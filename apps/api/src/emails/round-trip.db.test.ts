@@ -1,6 +1,6 @@
 /** What is sent can be read back as it was. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+import { startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
 let api: TestApi
 let tenant: Tenant

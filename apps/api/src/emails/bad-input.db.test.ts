@@ -1,7 +1,7 @@
 /** Whatever a client sends gets an answer in the error envelope, and nothing of a refused request is stored. */
 import { request as rawRequest } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals'
-import { type Reply, startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+import { type Reply, startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
 let api: TestApi
 let tenant: Tenant

@@ -1,18 +1,6 @@
-/** What the API answers, in Resend's shapes: the schemas that document every body, errors included. */
+/** What the endpoints of emails answer, in Resend's shapes. */
 import { z } from 'zod'
-import 'zod-openapi'
-import { problemNames } from './problem.ts'
-
-const time = z
-  .string()
-  .regex(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00$/)
-  .meta({ example: '2026-11-21 20:13:42.674981+00' })
-
-const id = z.guid().meta({ example: '0193500d-7f3a-7d3e-9c7e-1f0a2b3c4d5e' })
-
-export const problemReply = z
-  .object({ statusCode: z.int().min(400).max(599), name: z.enum(problemNames), message: z.string() })
-  .meta({ id: 'Problem' })
+import { id, listOf, time } from '../shapes.ts'
 
 export const sentReply = z.object({ id }).meta({ id: 'SentEmail' })
 
@@ -80,38 +68,10 @@ export const emailReply = z
   })
   .meta({ id: 'Email' })
 
-const listOf = <Item extends z.ZodType>(item: Item) =>
-  z.object({ object: z.literal('list'), has_more: z.boolean(), data: z.array(item) })
-
 export const emailsReply = listOf(z.object({ ...summary, topic_id: z.null() })).meta({ id: 'Emails' })
-
-const sandboxSummary = {
-  id: z.string(),
-  received_at: time,
-  message_id: id.nullable().meta({ description: 'The id of the email that was sent.' }),
-  from: z.string().meta({ description: 'The envelope sender.' }),
-  to: z.array(z.string()).meta({ description: 'The envelope recipients.' }),
-  subject: z.string(),
-  client_address: z.string(),
-  ehlo_name: z.string(),
-}
-
-export const sandboxMessageReply = z
-  .object({
-    object: z.literal('sandbox_message'),
-    ...sandboxSummary,
-    text: z.string().nullable(),
-    html: z.string().nullable(),
-    headers: z.string().meta({ description: 'The header section as it arrived.' }),
-  })
-  .meta({ id: 'SandboxMessage' })
-
-export const sandboxMessagesReply = listOf(z.object(sandboxSummary)).meta({ id: 'SandboxMessages' })
 
 export type Sent = z.infer<typeof sentReply>
 export type SentBatch = z.infer<typeof sentBatchReply>
 export type Email = z.infer<typeof emailReply>
 export type Emails = z.infer<typeof emailsReply>
 export type LastEvent = z.infer<typeof lastEvent>
-export type SandboxMessage = z.infer<typeof sandboxMessageReply>
-export type SandboxMessages = z.infer<typeof sandboxMessagesReply>

@@ -1,6 +1,6 @@
 /** The built-in mailbox can be read in sandbox mode, by its owner or by whoever sits at the machine. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+import { startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
 let api: TestApi
 let a: Tenant

@@ -1,7 +1,7 @@
 /** A repeated request makes one message. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { Resend } from 'resend'
-import { type Reply, startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+import { type Reply, startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
 let api: TestApi
 let tenant: Tenant

@@ -2,7 +2,7 @@
 import { lifetimeDaysMax, lifetimeSecondsMax, parseLifetime, priorityNames } from '@postel/mail/urgency'
 import { z } from 'zod'
 import 'zod-openapi'
-import { fieldProblem, Problem, schemaProblem } from './problem.ts'
+import { fieldProblem, Problem, schemaProblem } from '../problem.ts'
 
 export const batchItemsMax = 100
 const toMax = 50

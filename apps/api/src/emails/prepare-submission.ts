@@ -6,8 +6,8 @@ import { type ComposeInput, composeMessage, envelopeRecipients, isFieldProblem }
 import { isControlHeader } from '@postel/mail/control-headers'
 import { normaliseMessage } from '@postel/mail/normalise'
 import { priorities } from '@postel/mail/urgency'
+import { fieldProblem, Problem, tooLarge } from '../problem.ts'
 import type { EmailRequest } from './email-request.ts'
-import { fieldProblem, Problem, tooLarge } from './problem.ts'
 
 export type SubmissionLimits = {
   /** Of the MIME message. */

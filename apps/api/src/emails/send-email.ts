@@ -1,0 +1,41 @@
+/** POST /emails: one message. */
+import { senderOf } from '../caller.ts'
+import type { ApiContext } from '../context.ts'
+import { endpoint } from '../endpoint.ts'
+import { emailRequest, parseEmail } from './email-request.ts'
+import { hashRequest, idempotencyHeader, idsOf, readIdempotencyKey } from './idempotency.ts'
+import { prepareSubmission } from './prepare-submission.ts'
+import { sentReply } from './replies.ts'
+
+export const sendEmail = ({ submitter, limits, events }: ApiContext) =>
+  endpoint({
+    method: 'post',
+    path: '/emails',
+    id: 'sendEmail',
+    tag: 'Emails',
+    summary: 'Send an email',
+    access: 'send',
+    headers: idempotencyHeader,
+    body: { schema: emailRequest, parse: parseEmail, maxBytes: 'message' },
+    reply: sentReply,
+    problems: [400, 409],
+    serve: async ({ caller, body: email, request }) => {
+      const sender = senderOf(caller)
+      const key = readIdempotencyKey(request)
+      const submission = await prepareSubmission(email, sender, limits)
+
+      let ids: string[]
+      if (key === undefined) ids = [await submitter.submit(submission)]
+      else {
+        const outcome = await submitter.submitOnce(key, hashRequest('email', email), [submission])
+        ids = idsOf(outcome)
+        if (outcome.outcome === 'repeated') return { id: ids[0]! }
+      }
+      events.accepted({
+        project: sender.projectId,
+        messages: ids,
+        recipients: submission.recipients.length,
+      })
+      return { id: ids[0]! }
+    },
+  })
