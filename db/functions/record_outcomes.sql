@@ -10,13 +10,14 @@
 -- Recipients with 4yz move to waiting with the project's back-off, or expire when the message is too old. Where the row
 -- is not in the queue any more (an operator held it, another holder took over) a final result still counts: it takes
 -- the recipient out of whatever row it is in now. A recipient that is already final stays as it is.
--- p_from and p_to bound the message ids, so that only their day's partitions are opened.
+-- p_messages: the messages of p_outcomes, for callers that have them at hand. Deliveries are found by them: a range from
+-- the oldest to the newest would be read whole (6 s for a batch of old and new mail among 100,000 messages, against 15 ms),
+-- and without either all partitions would be opened.
 -- Returns when the deferred rows become due, and the events made, for the live tail.
 create or replace function postel.record_outcomes(
   p_outcomes json,
   p_now timestamptz default clock_timestamp(),
-  p_from uuid default '00000000-0000-0000-0000-000000000000',
-  p_to uuid default 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+  p_messages uuid[] default null,
   out due timestamptz[],
   out events json
 )
@@ -30,6 +31,7 @@ set enable_sort = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
+  v_messages uuid[] := coalesce(p_messages, array(select (o ->> 'm')::uuid from json_array_elements(p_outcomes) as o));
   v_rows integer;
   v_gone integer;
 begin
@@ -119,7 +121,7 @@ begin
       last_reply = r.reply
     from results r
     where d.message_id = r.message_id and d.number = r.number
-      and d.message_id between p_from and p_to
+      and d.message_id = any (v_messages)
       and d.state not in ('delivered', 'bounced', 'expired', 'cancelled', 'suppressed')
     returning r.organization_id, d.message_id, d.number, d.state
   ),
@@ -153,5 +155,5 @@ begin
   end if;
 end
 $$;
-comment on function postel.record_outcomes(json, timestamptz, uuid, uuid) is
+comment on function postel.record_outcomes(json, timestamptz, uuid[]) is
   'Records what became of queue rows that were tried; outbound calls it with each batch of results.';

@@ -392,3 +392,39 @@ describe('a row that left the queue while it was being sent', () => {
     })
   })
 })
+
+test('a batch of old and new mail costs no look at what lies between them', async () => {
+  const tenant = await makeTenant(sql)
+  const { messageIds } = await submitBatch(sql, tenant, Array(400).fill({}))
+  const ends = [messageIds[0]!, messageIds.at(-1)!]
+  const outcomes = await Promise.all(ends.map((id) => outcomeFor(id, 'delivered')))
+  const json = JSON.stringify(
+    outcomes.map(({ id, ipId, messageId }) => ({
+      id,
+      ip: ipId,
+      m: messageId,
+      at: 0.1,
+      ms: 100,
+      doubt: false,
+      n: [1],
+      o: ['delivered'],
+      c: [250],
+      e: ['2.0.0'],
+      k: [null],
+      t: ['250 ok'],
+    })),
+  )
+  const read = await sql.begin(async (tx) => {
+    const rowsRead = async () => {
+      const [row] = await tx<{ rows: number }[]>`
+        select sum(coalesce(idx_tup_fetch, 0) + seq_tup_read)::int as rows
+        from pg_stat_xact_user_tables where schemaname = 'postel' and relname ~ '^deliveries'`
+      return row!.rows
+    }
+    const before = await rowsRead()
+    await tx`select postel.record_outcomes(${json}::text::json, now(), ${ends}::uuid[])`
+    return (await rowsRead()) - before
+  })
+  expect(read).toBeLessThan(20)
+  for (const id of ends) expect((await stateOf(sql, id)).queue).toEqual([])
+})

@@ -295,13 +295,13 @@ export class OutboundQueries {
 
   /** Records what became of rows; see postel.record_outcomes. Rejects when the database did not commit it. */
   async record(outcomes: readonly Outcome[]): Promise<{ due: Date[]; events: string[] }> {
-    const messageIds = outcomes.map((outcome) => outcome.messageId).sort()
+    const messageIds = outcomes.map((outcome) => outcome.messageId)
     const json = outcomesJson(outcomes)
     const sql = this.#record
     const statement = sql<{ due: Date[] | null; events: unknown[] | null }[]>`
       select r.due, r.events
       from postel.record_outcomes(
-        ${json}::text::json, clock_timestamp(), ${messageIds[0]!}, ${messageIds[messageIds.length - 1]!}
+        ${json}::text::json, clock_timestamp(), ${messageIds}::uuid[]
       ) as r`
     const [row] = await withDeadline(statement, recordDeadlineMs).catch((error) => {
       if (sqlState(error) === undefined && this.#record === sql) {
