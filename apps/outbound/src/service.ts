@@ -68,6 +68,7 @@ export class OutboundService implements Service {
   #lookTimer: NodeJS.Timeout | undefined
   #looks = 0
   #reported = ''
+  #nextReport: Promise<void> | undefined
   #reporting: Promise<void> = Promise.resolve()
   #startedAt = performance.now()
   #stopping: Promise<void> | undefined
@@ -326,9 +327,10 @@ export class OutboundService implements Service {
     return performance.now() - this.#startedAt < carefulMs ? this.#report() : undefined
   }
 
-  /** Writes down what is in flight when it has changed. */
+  /** Writes down what is in flight when it has changed. Who asks while a report is being written shares the next one. */
   #report(): Promise<void> {
-    this.#reporting = this.#reporting.then(async () => {
+    this.#nextReport ??= this.#reporting.then(async () => {
+      this.#nextReport = undefined
       const ids = [...this.#loop.inFlight]
       const text = ids.join()
       if (text === this.#reported) return
@@ -339,6 +341,7 @@ export class OutboundService implements Service {
         this.#events.holdFailed(error)
       }
     })
+    this.#reporting = this.#nextReport
     return this.#reporting
   }
 }
