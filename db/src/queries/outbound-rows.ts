@@ -73,9 +73,15 @@ export const takeStatement = {
       order by q.id
       limit $3
     ) as q
-    left join postel.messages m on m.id = q.message_id and m.id between $4 and $5
-    left join postel.message_bodies b on
-      b.message_id = m.id and b.message_id between $4 and $5 and q.size_bytes <= 262144 and q.expires_at > clock_timestamp()
+    left join lateral (
+      select * from postel.messages m where m.id = q.message_id and m.id between $4 and $5 offset 0
+    ) as m on true
+    left join lateral (
+      select * from postel.message_bodies b
+      where b.message_id = m.id and b.message_id between $4 and $5
+        and q.size_bytes <= 262144 and q.expires_at > clock_timestamp()
+      offset 0
+    ) as b on true
     order by q.id`,
 }
 

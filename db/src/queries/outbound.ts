@@ -68,6 +68,10 @@ const byKeyOnly = {
   enable_sort: 'off',
 }
 
+// For statements that name their order and their keys, so that no plan can be wrong: planning them anew for each batch, as
+// Postgres would because of the partitions, costs 0.9 ms, running them 0.15.
+const planOnce = { ...byKeyOnly, enable_memoize: 'off', plan_cache_mode: 'force_generic_plan' }
+
 /** The server cancels its statements after 30 s; a link that went silent is given up after this. */
 const holdDeadlineMs = 8_000
 const recordDeadlineMs = 40_000
@@ -75,25 +79,29 @@ const recordDeadlineMs = 40_000
 export class OutboundQueries {
   readonly #url: string
   readonly #sql: Sql
+  /** For what is asked for each hint. */
+  readonly #reader: Sql
   #holds: Sql
   #record: Sql
   readonly #bodies: BodyClient
 
   constructor(url: string) {
     this.#url = url
-    this.#sql = connect(url, { name: 'postel-outbound', max: 3, settings: byKeyOnly })
+    this.#sql = connect(url, { name: 'postel-outbound', max: 2, settings: byKeyOnly })
+    this.#reader = connect(url, { name: 'postel-outbound-read', max: 1, settings: planOnce })
     this.#holds = this.#connectHolds()
     this.#record = this.#connectRecord()
     this.#bodies = new BodyClient({
       url,
       name: 'postel-outbound-load',
       statementTimeoutMs: 30_000,
-      settings: byKeyOnly,
+      settings: planOnce,
     })
   }
 
   async stop(): Promise<void> {
     await this.#bodies.stop()
+    await this.#reader.end({ timeout: 5 })
     await this.#sql.end({ timeout: 5 })
     await this.#holds.end({ timeout: 5 })
     await this.#record.end({ timeout: 5 })
@@ -177,7 +185,7 @@ export class OutboundQueries {
 
   /** The next rows of each IP behind its cursor, in order of id, at most `limit` an IP. */
   after(cursors: readonly { ipId: number; after: number }[], limit: number): Promise<Descriptor[]> {
-    return this.#sql<Descriptor[]>`
+    return this.#reader<Descriptor[]>`
       select
         q.id::float8 as id, q.ip_id as "ipId", q.project_id as "projectId", q.domain, q.priority, q.size_bytes as "sizeBytes",
         q.message_id as "messageId"
