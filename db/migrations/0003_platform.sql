@@ -13,6 +13,38 @@ CREATE TABLE "postel"."audit_log" (
 	"details" jsonb
 );
 --> statement-breakpoint
+CREATE TABLE "postel"."delivery_rates" (
+	"organization_id" uuid NOT NULL,
+	"period" timestamp with time zone NOT NULL,
+	"delivered" bigint DEFAULT 0 NOT NULL,
+	"bounced" bigint DEFAULT 0 NOT NULL,
+	"invalid" bigint DEFAULT 0 NOT NULL,
+	"complained" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "delivery_rates_pkey" PRIMARY KEY("organization_id","period")
+);
+--> statement-breakpoint
+CREATE TABLE "postel"."email_metrics" (
+	"organization_id" uuid NOT NULL,
+	"project_id" uuid NOT NULL,
+	"period" timestamp with time zone NOT NULL,
+	"domain" text NOT NULL,
+	"sent" bigint DEFAULT 0 NOT NULL,
+	"delivered" bigint DEFAULT 0 NOT NULL,
+	"suppressed" bigint DEFAULT 0 NOT NULL,
+	"bounced" bigint DEFAULT 0 NOT NULL,
+	"bounced_permanent" bigint DEFAULT 0 NOT NULL,
+	"bounced_transient" bigint DEFAULT 0 NOT NULL,
+	"delivery_delayed" bigint DEFAULT 0 NOT NULL,
+	"failed" bigint DEFAULT 0 NOT NULL,
+	"complained" bigint DEFAULT 0 NOT NULL,
+	"unsubscribed" bigint DEFAULT 0 NOT NULL,
+	"opened" bigint DEFAULT 0 NOT NULL,
+	"clicked" bigint DEFAULT 0 NOT NULL,
+	"unique_opened" bigint DEFAULT 0 NOT NULL,
+	"unique_clicked" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "email_metrics_pkey" PRIMARY KEY("organization_id","period","project_id","domain")
+);
+--> statement-breakpoint
 CREATE TABLE "postel"."invitations" (
 	"id" uuid PRIMARY KEY DEFAULT postel.uuid_v7() NOT NULL,
 	"organization_id" uuid NOT NULL,
@@ -34,6 +66,13 @@ CREATE TABLE "postel"."members" (
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "members_pkey" PRIMARY KEY("organization_id","user_id"),
 	CONSTRAINT "members_role_valid" CHECK ("postel"."members"."role" in ('read_only', 'maintainer', 'admin'))
+);
+--> statement-breakpoint
+CREATE TABLE "postel"."message_tags" (
+	"project_id" uuid NOT NULL,
+	"tag" text NOT NULL,
+	"message_id" uuid NOT NULL,
+	CONSTRAINT "message_tags_pkey" PRIMARY KEY("project_id","tag","message_id")
 );
 --> statement-breakpoint
 CREATE TABLE "postel"."accounts" (
@@ -93,7 +132,9 @@ CREATE TABLE "postel"."two_factors" (
 	"user_id" uuid NOT NULL,
 	"secret" text NOT NULL,
 	"backup_codes" text NOT NULL,
-	"verified" boolean DEFAULT true NOT NULL
+	"verified" boolean DEFAULT true NOT NULL,
+	"failed_verification_count" integer DEFAULT 0 NOT NULL,
+	"locked_until" timestamp with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "postel"."users" (
@@ -144,6 +185,17 @@ CREATE TABLE "postel"."request_logs" (
 	"error" text
 );
 --> statement-breakpoint
+CREATE TABLE "postel"."retention_cursors" (
+	"project_id" uuid PRIMARY KEY NOT NULL,
+	"last_message_id" uuid NOT NULL,
+	"updated_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "postel"."system_settings" (
+	"key" text PRIMARY KEY NOT NULL,
+	"value" text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "postel"."templates" (
 	"id" uuid PRIMARY KEY DEFAULT postel.uuid_v7() NOT NULL,
 	"organization_id" uuid NOT NULL,
@@ -165,17 +217,29 @@ CREATE TABLE "postel"."quota_blocks" (
 	"month" date NOT NULL,
 	"process" text NOT NULL,
 	"recipients" bigint NOT NULL,
-	"expires_at" timestamp with time zone NOT NULL,
-	CONSTRAINT "quota_blocks_recipients_valid" CHECK ("postel"."quota_blocks"."recipients" >= 0)
+	"expires_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "postel"."quota_months" (
 	"organization_id" uuid NOT NULL,
 	"month" date NOT NULL,
 	"used" bigint DEFAULT 0 NOT NULL,
-	"lent" bigint DEFAULT 0 NOT NULL,
-	"warned_percent" bigint DEFAULT 0 NOT NULL,
+	"warned_percent" smallint DEFAULT 0 NOT NULL,
 	CONSTRAINT "quota_months_pkey" PRIMARY KEY("organization_id","month")
+);
+--> statement-breakpoint
+CREATE TABLE "postel"."quota_uses" (
+	"block_id" uuid NOT NULL,
+	"organization_id" uuid NOT NULL,
+	"recipients" integer NOT NULL,
+	"at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "postel"."rate_shares" (
+	"owner_id" uuid NOT NULL,
+	"process" text NOT NULL,
+	"used_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "rate_shares_pkey" PRIMARY KEY("owner_id","process")
 );
 --> statement-breakpoint
 CREATE TABLE "postel"."usage" (
@@ -207,7 +271,7 @@ CREATE TABLE "postel"."webhook_deliveries" (
 	"attempts" smallint DEFAULT 0 NOT NULL,
 	"next_attempt_at" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "webhook_deliveries_event_once" UNIQUE("webhook_id","event_id"),
+	CONSTRAINT "webhook_deliveries_event_once" UNIQUE("webhook_id","event_id","type"),
 	CONSTRAINT "webhook_deliveries_state_valid" CHECK ("postel"."webhook_deliveries"."state" in ('pending', 'delivered', 'failed'))
 );
 --> statement-breakpoint
@@ -219,27 +283,38 @@ CREATE TABLE "postel"."webhooks" (
 	"events" text[] NOT NULL,
 	"status" text DEFAULT 'enabled' NOT NULL,
 	"status_reason" text,
+	"enabled_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"failing_since" timestamp with time zone,
 	"secret" "bytea" NOT NULL,
 	"previous_secret" "bytea",
 	"previous_secret_until" timestamp with time zone,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"deleted_at" timestamp with time zone,
 	CONSTRAINT "webhooks_status_valid" CHECK ("postel"."webhooks"."status" in ('enabled', 'disabled'))
 );
 --> statement-breakpoint
+ALTER TABLE "postel"."messages" DROP CONSTRAINT "messages_source_valid";--> statement-breakpoint
 ALTER TABLE "postel"."suppressions" DROP CONSTRAINT "suppressions_pkey";--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ALTER COLUMN "organization_id" DROP NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ALTER COLUMN "project_id" DROP NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."events" ALTER COLUMN "message_id" DROP NOT NULL;--> statement-breakpoint
+ALTER TABLE "postel"."suppressions" ALTER COLUMN "reason" DROP NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ADD COLUMN "domain_id" uuid;--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ADD COLUMN "networks" "cidr"[];--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ADD COLUMN "test" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ADD COLUMN "expires_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ADD COLUMN "last_used_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "postel"."dkim_keys" ADD COLUMN "imported" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "postel"."dkim_keys" ADD COLUMN "retires_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "verification_token" text;--> statement-breakpoint
+ALTER TABLE "postel"."domains" ADD COLUMN "superseded_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "postel"."domains" ADD COLUMN "zone" text;--> statement-breakpoint
+ALTER TABLE "postel"."domains" ADD COLUMN "region" text DEFAULT 'us-east-1' NOT NULL;--> statement-breakpoint
+ALTER TABLE "postel"."domains" ADD COLUMN "sending" boolean DEFAULT true NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "return_path" text DEFAULT 'send' NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "return_path_verified_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "receiving" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "postel"."domains" ADD COLUMN "receiving_verified_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "open_tracking" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "click_tracking" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "tracking_subdomain" text;--> statement-breakpoint
@@ -248,10 +323,15 @@ ALTER TABLE "postel"."domains" ADD COLUMN "checks" jsonb;--> statement-breakpoin
 ALTER TABLE "postel"."domains" ADD COLUMN "checked_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "next_check_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."domains" ADD COLUMN "failing_since" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "postel"."domains" ADD COLUMN "failed_checks" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."events" ADD COLUMN "data" jsonb;--> statement-breakpoint
+ALTER TABLE "postel"."messages" ADD COLUMN "test" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "postel"."operations" ADD COLUMN "organization_id" uuid;--> statement-breakpoint
+ALTER TABLE "postel"."operations" ADD COLUMN "project_id" uuid;--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD COLUMN "status" text DEFAULT 'active' NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD COLUMN "status_reason" text;--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD COLUMN "status_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "postel"."organizations" ADD COLUMN "trusted" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD COLUMN "plan_id" uuid;--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD COLUMN "monthly_recipients" bigint;--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD COLUMN "recipients_per_second" integer;--> statement-breakpoint
@@ -260,6 +340,8 @@ ALTER TABLE "postel"."projects" ADD COLUMN "body_retention_days" integer;--> sta
 ALTER TABLE "postel"."projects" ADD COLUMN "unsubscribe" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."projects" ADD COLUMN "recipients_per_second" integer;--> statement-breakpoint
 ALTER TABLE "postel"."projects" ADD COLUMN "deleted_at" timestamp with time zone;--> statement-breakpoint
+ALTER TABLE "postel"."sandbox_messages" ADD COLUMN "project_id" uuid;--> statement-breakpoint
+ALTER TABLE "postel"."smtp_credentials" ADD COLUMN "test" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "postel"."smtp_credentials" ADD COLUMN "expires_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."smtp_credentials" ADD COLUMN "last_used_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "postel"."suppressions" ADD COLUMN "id" uuid PRIMARY KEY DEFAULT postel.uuid_v7() NOT NULL;--> statement-breakpoint
@@ -282,6 +364,7 @@ ALTER TABLE "postel"."webhooks" ADD CONSTRAINT "webhooks_organization_id_organiz
 ALTER TABLE "postel"."webhooks" ADD CONSTRAINT "webhooks_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "postel"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "audit_log_organization_id_id" ON "postel"."audit_log" USING btree ("organization_id","id");--> statement-breakpoint
 CREATE INDEX "invitations_organization_id" ON "postel"."invitations" USING btree ("organization_id");--> statement-breakpoint
+CREATE INDEX "invitations_email" ON "postel"."invitations" USING btree ("email");--> statement-breakpoint
 CREATE INDEX "members_user_id" ON "postel"."members" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "accounts_user_id" ON "postel"."accounts" USING btree ("user_id");--> statement-breakpoint
 CREATE INDEX "passkeys_user_id" ON "postel"."passkeys" USING btree ("user_id");--> statement-breakpoint
@@ -291,23 +374,48 @@ CREATE INDEX "verifications_identifier" ON "postel"."verifications" USING btree 
 CREATE INDEX "request_logs_organization_id_id" ON "postel"."request_logs" USING btree ("organization_id","id");--> statement-breakpoint
 CREATE INDEX "templates_project_id" ON "postel"."templates" USING btree ("project_id","id");--> statement-breakpoint
 CREATE UNIQUE INDEX "templates_alias_once" ON "postel"."templates" USING btree ("project_id","alias");--> statement-breakpoint
+CREATE INDEX "quota_blocks_organization_id_month" ON "postel"."quota_blocks" USING btree ("organization_id","month");--> statement-breakpoint
 CREATE INDEX "quota_blocks_expires_at" ON "postel"."quota_blocks" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "quota_uses_block_id" ON "postel"."quota_uses" USING btree ("block_id");--> statement-breakpoint
+CREATE INDEX "rate_shares_used_at" ON "postel"."rate_shares" USING btree ("used_at");--> statement-breakpoint
 CREATE INDEX "webhook_attempts_delivery_id" ON "postel"."webhook_attempts" USING btree ("delivery_id","id");--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_webhook_id_id" ON "postel"."webhook_deliveries" USING btree ("webhook_id","id");--> statement-breakpoint
-CREATE INDEX "webhook_deliveries_due" ON "postel"."webhook_deliveries" USING btree ("next_attempt_at") WHERE "postel"."webhook_deliveries"."state" = 'pending';--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_due" ON "postel"."webhook_deliveries" USING btree ("webhook_id","next_attempt_at","id") WHERE "postel"."webhook_deliveries"."state" = 'pending';--> statement-breakpoint
 CREATE INDEX "webhooks_organization_id" ON "postel"."webhooks" USING btree ("organization_id","id");--> statement-breakpoint
-ALTER TABLE "postel"."api_keys" ADD CONSTRAINT "api_keys_domain_id_domains_id_fk" FOREIGN KEY ("domain_id") REFERENCES "postel"."domains"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "postel"."api_keys" ADD CONSTRAINT "api_keys_domain_id_domains_id_fk" FOREIGN KEY ("domain_id") REFERENCES "postel"."domains"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD CONSTRAINT "organizations_plan_id_plans_id_fk" FOREIGN KEY ("plan_id") REFERENCES "postel"."plans"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "postel"."suppressions" ADD CONSTRAINT "suppressions_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "postel"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "api_keys_organization_id" ON "postel"."api_keys" USING btree ("organization_id");--> statement-breakpoint
+CREATE INDEX "deliveries_recipient" ON "postel"."deliveries" USING btree (hashtextextended(lower("recipient" collate "C"), 0),"message_id");--> statement-breakpoint
 CREATE INDEX "domains_next_check_at" ON "postel"."domains" USING btree ("next_check_at");--> statement-breakpoint
+CREATE INDEX "events_message_id" ON "postel"."events" USING btree ("message_id") WHERE "postel"."events"."type" not in ('accepted', 'queued', 'deferred', 'delivered');--> statement-breakpoint
+CREATE INDEX "events_organization_id_type_message_id" ON "postel"."events" USING btree ("organization_id","type","message_id") WHERE "postel"."events"."type" not in ('accepted', 'queued', 'deferred', 'delivered');--> statement-breakpoint
+CREATE INDEX "messages_sender" ON "postel"."messages" USING btree (hashtextextended(lower("envelope_from" collate "C"), uuid_hash_extended("project_id", 0)),"id");--> statement-breakpoint
+CREATE INDEX "messages_subject" ON "postel"."messages" USING btree (hashtextextended(lower("subject" collate "C"), uuid_hash_extended("project_id", 0)),"id");--> statement-breakpoint
+CREATE INDEX "messages_link_ref" ON "postel"."messages" USING btree (("details" ->> 'link_ref')) WHERE "postel"."messages"."details" ->> 'link_ref' is not null;--> statement-breakpoint
+CREATE INDEX "operations_organization_id_id" ON "postel"."operations" USING btree ("organization_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "projects_name_per_organization" ON "postel"."projects" USING btree ("organization_id","name") WHERE "postel"."projects"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "suppressions_organization_id_id" ON "postel"."suppressions" USING btree ("organization_id","id");--> statement-breakpoint
+CREATE INDEX "suppressions_project_id_id" ON "postel"."suppressions" USING btree ("organization_id","project_id","id");--> statement-breakpoint
+CREATE INDEX "suppressions_expires_at" ON "postel"."suppressions" USING btree ("expires_at") WHERE "postel"."suppressions"."expires_at" is not null;--> statement-breakpoint
+CREATE INDEX "waiting_held" ON "postel"."waiting" USING btree ("project_id") WHERE "postel"."waiting"."state" = 'held';--> statement-breakpoint
+CREATE INDEX "waiting_project_id_message_id" ON "postel"."waiting" USING btree ("project_id","message_id");--> statement-breakpoint
 ALTER TABLE "postel"."suppressions" ADD CONSTRAINT "suppressions_address_once" UNIQUE NULLS NOT DISTINCT("organization_id","address","project_id");--> statement-breakpoint
 ALTER TABLE "postel"."api_keys" ADD CONSTRAINT "api_keys_scope_valid" CHECK ("postel"."api_keys"."organization_id" is not null or "postel"."api_keys"."project_id" is null);--> statement-breakpoint
+ALTER TABLE "postel"."messages" ADD CONSTRAINT "messages_source_valid" CHECK ("postel"."messages"."source" in ('smtp', 'rest', 'sql', 'report', 'system'));--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD CONSTRAINT "organizations_status_valid" CHECK ("postel"."organizations"."status" in ('active', 'no_sending', 'no_receiving', 'frozen'));--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD CONSTRAINT "organizations_monthly_recipients_valid" CHECK ("postel"."organizations"."monthly_recipients" >= 0);--> statement-breakpoint
 ALTER TABLE "postel"."organizations" ADD CONSTRAINT "organizations_recipients_per_second_valid" CHECK ("postel"."organizations"."recipients_per_second" > 0);--> statement-breakpoint
 ALTER TABLE "postel"."projects" ADD CONSTRAINT "projects_retention_days_positive" CHECK ("postel"."projects"."retention_days" > 0);--> statement-breakpoint
 ALTER TABLE "postel"."projects" ADD CONSTRAINT "projects_body_retention_days_valid" CHECK ("postel"."projects"."body_retention_days" >= 0);--> statement-breakpoint
 ALTER TABLE "postel"."projects" ADD CONSTRAINT "projects_recipients_per_second_valid" CHECK ("postel"."projects"."recipients_per_second" > 0);--> statement-breakpoint
-ALTER TABLE "postel"."suppressions" ADD CONSTRAINT "suppressions_origin_valid" CHECK ("postel"."suppressions"."origin" in ('bounce', 'complaint', 'unsubscribe', 'manual', 'import'));
+ALTER TABLE "postel"."suppressions" ADD CONSTRAINT "suppressions_origin_valid" CHECK ("postel"."suppressions"."origin" in ('bounce', 'complaint', 'unsubscribe', 'manual', 'import'));--> statement-breakpoint
+-- drizzle does not know partitions
+drop table "postel"."message_tags";
+--> statement-breakpoint
+create table "postel"."message_tags" (
+  "project_id" uuid not null,
+  "tag" text not null,
+  "message_id" uuid not null,
+  constraint "message_tags_pkey" primary key ("project_id", "tag", "message_id")
+) partition by range ("message_id");

@@ -19,8 +19,8 @@ export const apiKeys = postel.table(
     prefix: text().notNull(),
     hash: bytea().notNull(),
     permission: text().notNull().default('full_access'),
-    /** It sends from this domain only. */
-    domainId: uuid().references(() => domains.id),
+    /** It sends from this domain only, and goes with it. */
+    domainId: uuid().references(() => domains.id, { onDelete: 'cascade' }),
     /** It works from these networks only; null: from anywhere. */
     networks: cidr().array(),
     /** Its mail goes to the sandbox mailbox, whatever the delivery mode. */

@@ -1,6 +1,6 @@
 /** deliveries: the record of each recipient. `sending` is derived from outbound_processes, never written. */
 import { sql } from 'drizzle-orm'
-import { check, integer, primaryKey, smallint, text, uuid } from 'drizzle-orm/pg-core'
+import { check, index, integer, primaryKey, smallint, text, uuid } from 'drizzle-orm/pg-core'
 import { createdAt, instant, postel } from './columns.ts'
 
 export const deliveries = postel.table(
@@ -23,6 +23,11 @@ export const deliveries = postel.table(
   },
   (t) => [
     primaryKey({ columns: [t.messageId, t.number], name: 'deliveries_pkey' }),
+    // Of what never changes, so that changes of state stay HOT
+    index('deliveries_recipient').on(
+      sql`hashtextextended(lower(${t.recipient} collate "C"), 0)`,
+      t.messageId,
+    ),
     check(
       'deliveries_state_valid',
       sql`${t.state} in ('queued', 'scheduled', 'held', 'deferred', 'delivered', 'bounced', 'expired', 'cancelled', 'suppressed')`,

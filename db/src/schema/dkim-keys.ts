@@ -1,7 +1,7 @@
 /** dkim_keys: the signing keys of a domain. Private keys are encrypted under POSTEL_SECRET, bound to the domain. */
 import { sql } from 'drizzle-orm'
 import { boolean, check, text, unique, uuid } from 'drizzle-orm/pg-core'
-import { bytea, createdAt, postel, uuidV7 } from './columns.ts'
+import { bytea, createdAt, instant, postel, uuidV7 } from './columns.ts'
 import { domains } from './domains.ts'
 
 export const dkimKeys = postel.table(
@@ -17,7 +17,12 @@ export const dkimKeys = postel.table(
     privateKey: bytea().notNull(),
     /** base64 as it stands in the p= tag of the DNS record. */
     publicKey: text().notNull(),
+    /** It may sign: the newest active key of each algorithm does. A key that we made becomes active once DNS shows it. */
     active: boolean().notNull().default(true),
+    /** Whether the domain's owner gave it to us; then it proves nothing about who owns the domain. */
+    imported: boolean().notNull().default(false),
+    /** A newer one has taken over: DNS should show it until then, and then it is deleted. */
+    retiresAt: instant(),
     createdAt: createdAt(),
   },
   (t) => [

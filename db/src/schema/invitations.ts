@@ -11,6 +11,7 @@ export const invitations = postel.table(
     organizationId: uuid()
       .notNull()
       .references(() => organizations.id, { onDelete: 'cascade' }),
+    /** Lower-case. */
     email: text().notNull(),
     role: text().notNull(),
     /** SHA-256 of the token in the link. */
@@ -24,6 +25,7 @@ export const invitations = postel.table(
   (t) => [
     unique('invitations_token_hash_unique').on(t.tokenHash),
     index('invitations_organization_id').on(t.organizationId),
+    index('invitations_email').on(t.email),
     check('invitations_role_valid', sql`${t.role} in ('read_only', 'maintainer', 'admin')`),
   ],
 )

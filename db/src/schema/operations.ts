@@ -1,6 +1,6 @@
 /** operations: what people asked to be done to many messages at once; the worker does it chunk by chunk. Also the record of it. */
 import { sql } from 'drizzle-orm'
-import { bigint, check, jsonb, text } from 'drizzle-orm/pg-core'
+import { bigint, check, index, jsonb, text, uuid } from 'drizzle-orm/pg-core'
 import { createdAt, instant, postel } from './columns.ts'
 
 export const operations = postel.table(
@@ -10,6 +10,10 @@ export const operations = postel.table(
     verb: text().notNull(),
     filter: jsonb().notNull(),
     reason: text(),
+    /** Whose mail it is about; null: anybody's, as operators ask. */
+    organizationId: uuid(),
+    /** Null: of all its projects. */
+    projectId: uuid(),
     requestedBy: text().notNull().default(sql`session_user`),
     createdAt: createdAt(),
     /** Rows with higher ids came after it was asked for. */
@@ -24,6 +28,7 @@ export const operations = postel.table(
     finishedAt: instant(),
   },
   (t) => [
+    index('operations_organization_id_id').on(t.organizationId, t.id),
     check(
       'operations_verb_valid',
       sql`${t.verb} in ('hold', 'release', 'cancel', 'bounce', 'retry', 'move')`,

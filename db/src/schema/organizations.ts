@@ -1,6 +1,6 @@
 /** organizations: the tenants. Every tenant's row elsewhere names one. */
 import { sql } from 'drizzle-orm'
-import { bigint, check, integer, text, uuid } from 'drizzle-orm/pg-core'
+import { bigint, boolean, check, integer, text, uuid } from 'drizzle-orm/pg-core'
 import { createdAt, instant, postel, uuidV7 } from './columns.ts'
 import { plans } from './plans.ts'
 
@@ -13,6 +13,8 @@ export const organizations = postel.table(
     status: text().notNull().default('active'),
     statusReason: text(),
     statusAt: instant(),
+    /** A poor delivery rate does not stop it. */
+    trusted: boolean().notNull().default(false),
     planId: uuid().references(() => plans.id),
     /** Over the plan's; null: the plan's. */
     monthlyRecipients: bigint({ mode: 'number' }),

@@ -25,6 +25,7 @@ export const sessions = postel.table(
     userId: uuid()
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
+    /** As SHA-256: what the cookie holds is nowhere. */
     token: text().notNull().unique('sessions_token_unique'),
     expiresAt: instant().notNull(),
     ipAddress: text(),
@@ -51,6 +52,7 @@ export const accounts = postel.table(
     accessTokenExpiresAt: instant(),
     refreshTokenExpiresAt: instant(),
     scope: text(),
+    /** scrypt, with its parameters and salt. */
     password: text(),
     createdAt: createdAt(),
     updatedAt: createdAt(),
@@ -65,6 +67,7 @@ export const verifications = postel.table(
   'verifications',
   {
     id: uuidV7().primaryKey(),
+    /** As SHA-256: links and codes are nowhere. */
     identifier: text().notNull(),
     value: text().notNull(),
     expiresAt: instant().notNull(),
@@ -85,6 +88,8 @@ export const twoFactors = postel.table(
     secret: text().notNull(),
     backupCodes: text().notNull(),
     verified: boolean().notNull().default(true),
+    failedVerificationCount: integer().notNull().default(0),
+    lockedUntil: instant(),
   },
   (t) => [index('two_factors_user_id').on(t.userId)],
 )

@@ -1,6 +1,6 @@
 /** projects: streams of mail (transactional, a campaign, a customer), each with its pool and retry policy. */
 import { sql } from 'drizzle-orm'
-import { boolean, check, index, integer, smallint, text, uuid } from 'drizzle-orm/pg-core'
+import { boolean, check, index, integer, smallint, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core'
 import { createdAt, instant, postel, uuidV7 } from './columns.ts'
 import { ipPools } from './ip-pools.ts'
 import { organizations } from './organizations.ts'
@@ -42,6 +42,9 @@ export const projects = postel.table(
   },
   (t) => [
     index('projects_organization_id').on(t.organizationId),
+    uniqueIndex('projects_name_per_organization')
+      .on(t.organizationId, t.name)
+      .where(sql`${t.deletedAt} is null`),
     check('projects_retention_days_positive', sql`${t.retentionDays} > 0`),
     check('projects_body_retention_days_valid', sql`${t.bodyRetentionDays} >= 0`),
     check('projects_recipients_per_second_valid', sql`${t.recipientsPerSecond} > 0`),

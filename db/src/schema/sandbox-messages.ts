@@ -1,4 +1,4 @@
-/** sandbox_messages: what the built-in mailbox received over SMTP when DELIVERY_MODE is sandbox. */
+/** sandbox_messages: what the built-in mailbox received: over SMTP when DELIVERY_MODE is sandbox, and test mail. */
 import { bigint, index, text, uuid } from 'drizzle-orm/pg-core'
 import { bytea, createdAt, postel } from './columns.ts'
 
@@ -8,6 +8,7 @@ export const sandboxMessages = postel.table(
     id: bigint({ mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity(),
     receivedAt: createdAt(),
     organizationId: uuid(),
+    projectId: uuid(),
     messageId: uuid(),
     clientAddress: text().notNull(),
     ehloName: text().notNull(),

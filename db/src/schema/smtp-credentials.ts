@@ -1,6 +1,6 @@
 /** smtp_credentials: a password for SMTP AUTH, or a network that needs none. */
 import { sql } from 'drizzle-orm'
-import { check, cidr, index, text, unique, uuid } from 'drizzle-orm/pg-core'
+import { boolean, check, cidr, index, text, unique, uuid } from 'drizzle-orm/pg-core'
 import { bytea, createdAt, instant, postel, uuidV7 } from './columns.ts'
 import { organizations } from './organizations.ts'
 import { projects } from './projects.ts'
@@ -21,6 +21,8 @@ export const smtpCredentials = postel.table(
     hash: bytea(),
     /** Clients from here need no AUTH; null for a password. */
     network: cidr(),
+    /** Its mail goes to the sandbox mailbox, whatever the delivery mode. */
+    test: boolean().notNull().default(false),
     createdAt: createdAt(),
     expiresAt: instant(),
     /** To the minute. */

@@ -19,16 +19,18 @@ export const suppressions = postel.table(
     /** What brought it here. */
     origin: text().notNull().default('manual'),
     /** For people: the reply that bounced it, or what they wrote. */
-    reason: text().notNull(),
+    reason: text(),
     /** The message that brought it here. */
     messageId: uuid(),
     createdAt: createdAt(),
-    /** From then on mail is tried again; null: never. */
+    /** From then on mail is tried again; null: never. Who takes an address off the list writes the moment here. */
     expiresAt: instant(),
   },
   (t) => [
     unique('suppressions_address_once').on(t.organizationId, t.address, t.projectId).nullsNotDistinct(),
     index('suppressions_organization_id_id').on(t.organizationId, t.id),
+    index('suppressions_project_id_id').on(t.organizationId, t.projectId, t.id),
+    index('suppressions_expires_at').on(t.expiresAt).where(sql`${t.expiresAt} is not null`),
     check(
       'suppressions_origin_valid',
       sql`${t.origin} in ('bounce', 'complaint', 'unsubscribe', 'manual', 'import')`,

@@ -18,14 +18,14 @@ export const webhookDeliveries = postel.table(
     payload: text().notNull(),
     state: text().notNull().default('pending'),
     attempts: smallint().notNull().default(0),
-    /** When the next attempt is due; null when there is none. */
+    /** When the next attempt is due, a short time ahead while one is being made; null when there is none. */
     nextAttemptAt: instant(),
     createdAt: createdAt(),
   },
   (t) => [
-    unique('webhook_deliveries_event_once').on(t.webhookId, t.eventId),
+    unique('webhook_deliveries_event_once').on(t.webhookId, t.eventId, t.type),
     index('webhook_deliveries_webhook_id_id').on(t.webhookId, t.id),
-    index('webhook_deliveries_due').on(t.nextAttemptAt).where(sql`${t.state} = 'pending'`),
+    index('webhook_deliveries_due').on(t.webhookId, t.nextAttemptAt, t.id).where(sql`${t.state} = 'pending'`),
     check('webhook_deliveries_state_valid', sql`${t.state} in ('pending', 'delivered', 'failed')`),
   ],
 )

@@ -18,8 +18,10 @@ export const webhooks = postel.table(
     /** e.g. `email.delivered`. */
     events: text().array().notNull(),
     status: text().notNull().default('enabled'),
-    /** Why it was disabled, where the system did it. */
+    /** Why it was disabled, where the system did it: `gone` (it answered 410) or `failing`. */
     statusReason: text(),
+    /** It is told of nothing that happened before. */
+    enabledAt: createdAt(),
     /** Since when no attempt has succeeded; null while they do. */
     failingSince: instant(),
     /** The signing secret, encrypted under POSTEL_SECRET, bound to the webhook's id. */
@@ -28,6 +30,8 @@ export const webhooks = postel.table(
     previousSecret: bytea(),
     previousSecretUntil: instant(),
     createdAt: createdAt(),
+    /** It is shown nowhere and told of nothing; the worker removes it with its deliveries. */
+    deletedAt: instant(),
   },
   (t) => [
     index('webhooks_organization_id').on(t.organizationId, t.id),
