@@ -6,6 +6,8 @@ import {
   hostnameSetting,
   messageLimits,
   processSettings,
+  publicUrlSetting,
+  secretSetting,
   unsafeDatabaseSetting,
 } from '@postel/runtime/settings'
 import { z } from 'zod'
@@ -14,6 +16,8 @@ export const schema = z.object({
   ...databaseSettings,
   ...processSettings,
   ...hostnameSetting,
+  ...secretSetting,
+  ...publicUrlSetting,
   ...messageLimits,
   ...deliveryModeSetting,
   ...unsafeDatabaseSetting,

@@ -14,7 +14,11 @@ import { type Reply, replies } from './replies.ts'
 type Internals = {
   secure: boolean
   remoteAddress: string
-  session: { id: string; envelope: { mailFrom: unknown; rcptTo: unknown[]; smtpUtf8?: boolean } }
+  session: {
+    id: string
+    ended?: boolean
+    envelope: { mailFrom: unknown; rcptTo: unknown[]; smtpUtf8?: boolean }
+  }
   name: string
   _server: SubmissionServer
   _closing: boolean
@@ -147,6 +151,7 @@ export class SubmissionConnection extends Base {
 
   override send(code: number, data?: string | string[], context?: string | false): void {
     super.send(code, data, typeof data === 'string' && ownEnhancedCode.test(data) ? false : context)
+    if (this.session.ended) this.close()
   }
 
   override handler_EHLO(command: Buffer, done: () => void): void {

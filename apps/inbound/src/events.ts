@@ -96,6 +96,16 @@ export class InboundEvents {
     this.#log.warn({ event: 'hint_lost', err }, 'a notification was lost; the poll will find the mail')
   }
 
+  /** When passwords were last used could not be written down; it is tried again. */
+  usesLost(err: unknown): void {
+    this.#log.warn({ event: 'uses_lost', err })
+  }
+
+  /** Blocks of quota or shares of rates could not be renewed; it is tried again. */
+  limitsFailed(err: unknown): void {
+    this.#log.warn({ event: 'limits_failed', err })
+  }
+
   certificateReloaded(): void {
     this.#log.info({ event: 'certificate_reloaded' })
   }

@@ -1,4 +1,5 @@
 /** Every SMTP reply that we choose ourselves: code, enhanced code (RFC 3463) and a text that says what to do. */
+import { AdmissionError } from '@postel/db/admission'
 import { SubmitError } from '@postel/db/submitter'
 import type { Refusal } from '@postel/mail/normalise'
 
@@ -17,8 +18,12 @@ export const replies = {
   authRequired: () =>
     reply(530, '5.7.0', 'Authentication required: use AUTH with an API key as the password'),
   authFailed: () =>
-    reply(535, '5.7.8', 'Authentication failed: the password must be a valid API key or SMTP credential'),
-  tooManyAuthFailures: () => reply(421, '4.7.0', 'Too many failed authentications'),
+    reply(
+      535,
+      '5.7.8',
+      'Authentication failed: the password must be a valid API key (of an organization: with the project as user) or SMTP credential',
+    ),
+  tooManyAuthFailures: () => reply(421, '4.7.0', 'Too many failed authentications, try again later'),
   tlsRequired: () => reply(538, '5.7.11', 'Encryption required: issue STARTTLS first'),
   tooManyConnections: () => reply(421, '4.7.0', 'Too many connections from your address, try again later'),
   badCommand: () => reply(500, '5.5.2', 'Syntax error: control or non-UTF-8 characters in a command'),
@@ -55,6 +60,7 @@ export function refusalReply(refusal: Refusal): Reply {
 
 /** What a failed store is answered with: only bad data is permanent. */
 export function storeReply(error: unknown): Reply {
+  if (error instanceof AdmissionError) return limitReply(error)
   if (!(error instanceof SubmitError)) return replies.notNow()
   switch (error.fault) {
     case 'data':
@@ -67,5 +73,20 @@ export function storeReply(error: unknown): Reply {
       return reply(451, '4.3.0', 'The message could not be stored, try again later')
     default:
       throw new Error(`unreachable: ${error.fault satisfies never}`)
+  }
+}
+
+/** Mail beyond a limit is asked to come again; only an organization that is stopped is refused for good. */
+function limitReply({ refusal, message }: AdmissionError): Reply {
+  switch (refusal) {
+    case 'monthly_quota':
+      return reply(451, '4.7.1', message)
+    case 'rate':
+      return reply(451, '4.7.0', message)
+    case 'frozen':
+    case 'no_receiving':
+      return reply(550, '5.7.1', message)
+    default:
+      throw new Error(`unreachable: ${refusal satisfies never}`)
   }
 }

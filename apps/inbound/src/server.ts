@@ -4,7 +4,9 @@ import type { Principal } from '@postel/db/queries/credentials'
 import type { Submitter } from '@postel/db/submitter'
 import { domainBelongsTo, isProblem, type Mailbox, parseMailbox } from '@postel/mail/address'
 import { asciiRecipient } from '@postel/mail/report-fields'
+import type { MailLinks } from '@postel/mail/tracking'
 import type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from 'smtp-server'
+import type { AuthGuard } from './auth-guard.ts'
 import { type Authorizer, type Identity, isLoopback } from './authorize.ts'
 import type { InboundConfig } from './config.ts'
 import { SubmissionServer } from './connection.ts'
@@ -16,6 +18,8 @@ import type { Certificate } from './tls.ts'
 
 /** What a session gathers beside what smtp-server keeps. */
 type Session = SMTPServerSession & {
+  /** The connection is closed behind the next reply. */
+  ended?: boolean
   postel?: {
     identity: Identity
     authFailures: number
@@ -29,7 +33,10 @@ type Session = SMTPServerSession & {
 export type ServerContext = {
   config: InboundConfig
   authorizer: Authorizer
+  /** One for all listeners. */
+  guard: AuthGuard
   submitter: Submitter
+  links: MailLinks
   events: InboundEvents
 }
 
@@ -44,7 +51,7 @@ export function createServer(
   secure: boolean,
   certificate: Certificate,
 ): SubmissionServer {
-  const { config, authorizer, submitter, events } = context
+  const { config, authorizer, guard, submitter, links, events } = context
   const sandbox = config.DELIVERY_MODE === 'sandbox'
 
   const refuse = (session: Session, step: 'auth' | 'mail' | 'rcpt' | 'data', refusal: Reply): Reply => {
@@ -94,24 +101,29 @@ export function createServer(
 
     onAuth: (auth, session: Session, done) => {
       const state = session.postel!
-      if (state.authFailures >= authFailuresMax)
-        return done(refuse(session, 'auth', replies.tooManyAuthFailures()))
+      const user = auth.username ?? ''
       const secret = auth.password ?? ''
+      const { remoteAddress: address } = session
+      if (state.authFailures >= authFailuresMax || guard.locked(user, address))
+        return done(refuse(session, 'auth', replies.tooManyAuthFailures()))
+      const identity = { secret, user }
       authorizer
-        .authenticate(secret)
+        .authorize(identity, address)
         .then(
           (principal) => {
             events.authenticated({
               session: session.id,
-              client: session.remoteAddress,
+              client: address,
               ok: principal !== undefined,
             })
             if (principal) {
-              state.identity = { secret }
+              guard.succeeded(user, address)
+              state.identity = identity
               return done(null, { user: principal.projectId })
             }
             state.authFailures++
-            done(refuse(session, 'auth', replies.authFailed()))
+            const answer = () => done(refuse(session, 'auth', replies.authFailed()))
+            setTimeout(answer, guard.failed(user, address)).unref()
           },
           () => done(refuse(session, 'auth', replies.notNow())),
         )
@@ -127,7 +139,11 @@ export function createServer(
         .authorize(state.identity, session.remoteAddress)
         .then(
           (principal) => {
-            if (!principal) return done(refuse(session, 'mail', replies.authRequired()))
+            if (!principal) {
+              // What it authenticated with has been revoked, or has expired: it may begin anew
+              session.ended = state.identity !== undefined
+              return done(refuse(session, 'mail', replies.authRequired()))
+            }
             if (from && !domainBelongsTo(from.domain, principal.domains))
               return done(refuse(session, 'mail', replies.senderNotOwned(from.domain)))
             state.principal = principal
@@ -176,6 +192,7 @@ export function createServer(
           hostname: config.POSTEL_HOSTNAME,
           protocol,
           submitter,
+          links,
         })
         if ('refused' in result) {
           if (result.cause) events.storeFailed({ session: id, fault: result.refused.message }, result.cause)

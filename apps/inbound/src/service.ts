@@ -1,14 +1,18 @@
 /** The inbound process: two SMTP listeners, one group commit, health. */
 
+import { Admission } from '@postel/db/admission'
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, requireDurability, type Sql } from '@postel/db/client'
 import { Credentials } from '@postel/db/queries/credentials'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
+import { MailFeatureDirectory } from '@postel/db/queries/tracking'
 import { Submitter } from '@postel/db/submitter'
+import { MailLinks } from '@postel/mail/tracking'
 import { type Health, listen, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
+import { AuthGuard } from './auth-guard.ts'
 import { Authorizer } from './authorize.ts'
 import type { InboundConfig } from './config.ts'
 import type { SubmissionServer } from './connection.ts'
@@ -28,7 +32,9 @@ export class InboundService implements Service {
   /** Apart from the pool, so that a busy pool does not look like an absent database. */
   readonly #healthSql: Sql
   readonly #publisher: Publisher
+  readonly #admission: Admission
   readonly #submitter: Submitter
+  readonly #credentials: Credentials
   readonly #authorizer: Authorizer
   #servers: SubmissionServer[] = []
   #health: Health | undefined
@@ -49,15 +55,22 @@ export class InboundService implements Service {
     const hintLost = (error: unknown) => this.#events.hintLost(error)
     this.#publisher = new Publisher(config.DATABASE_URL, 'postel-inbound-notify', hintLost)
     const schedule = new RetrySchedule(this.#sql, hintLost)
+    this.#admission = new Admission({
+      sql: this.#sql,
+      name: 'inbound',
+      onError: (error) => this.#events.limitsFailed(error),
+    })
     this.#submitter = new Submitter({
       url: config.DATABASE_URL,
       name: 'postel-inbound',
+      admission: this.#admission,
       onStored: (ipIds, due) => {
         this.#publisher.work(ipIds)
         if (due.length > 0) void schedule.add(due)
       },
     })
-    this.#authorizer = new Authorizer(new Credentials(this.#sql))
+    this.#credentials = new Credentials(this.#sql, (error) => this.#events.usesLost(error))
+    this.#authorizer = new Authorizer(this.#credentials)
   }
 
   /** The ports in use, for a configuration that left the choice to the system. */
@@ -74,9 +87,17 @@ export class InboundService implements Service {
     // Known networks from the first connection on
     await this.#authorizer.authorize(undefined, '127.0.0.1')
     const certificate = await this.#certificate()
+    const features = new MailFeatureDirectory(this.#sql)
+    const links = new MailLinks({
+      secrets: [config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS].filter((each) => each !== undefined),
+      publicUrl: config.POSTEL_PUBLIC_URL,
+      featuresOf: (project, domain) => features.of(project, domain),
+    })
     const context = {
       config,
+      links,
       authorizer: this.#authorizer,
+      guard: new AuthGuard(),
       submitter: this.#submitter,
       events: this.#events,
     }
@@ -102,8 +123,10 @@ export class InboundService implements Service {
     // Sessions get 421 at their next command; a message whose dot has come is still stored and answered.
     await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(resolve))))
     await this.#submitter.stop()
+    await this.#admission.stop()
     await this.#publisher.stop()
     await this.#health?.stop()
+    await this.#credentials.stop()
     await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
   }
 

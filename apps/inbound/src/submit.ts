@@ -3,10 +3,12 @@
  * Everything that is wrong with it comes back as the reply to give.
  */
 import { createHash } from 'node:crypto'
+import { AdmissionError } from '@postel/db/admission'
 import type { Principal } from '@postel/db/queries/credentials'
 import type { Submission, Submitter } from '@postel/db/submitter'
 import { domainBelongsTo, type Mailbox } from '@postel/mail/address'
 import { type NormalisedMessage, normaliseMessage } from '@postel/mail/normalise'
+import type { MailLinks } from '@postel/mail/tracking'
 import { type Reply, refusalReply, replies, storeReply } from './replies.ts'
 
 /** The envelope as the session agreed it. */
@@ -26,7 +28,13 @@ export type EnvelopeDsn = {
   recipients: Record<string, { notify?: string; orcpt?: string }>
 }
 
-export type SubmitContext = { principal: Principal; hostname: string; protocol: string; submitter: Submitter }
+export type SubmitContext = {
+  principal: Principal
+  hostname: string
+  protocol: string
+  submitter: Submitter
+  links: MailLinks
+}
 
 const sendAtDaysMax = 30
 
@@ -56,20 +64,31 @@ export async function submit(
   if (idempotencyKey !== undefined && (idempotencyKey === '' || idempotencyKey.length > 256))
     return { refused: replies.badIdempotencyKey() }
 
-  const details = detailsOf(message, envelope)
+  const { projectId } = principal
+  const { recipients } = envelope
+  let linked: Awaited<ReturnType<MailLinks['add']>>
+  try {
+    linked = await context.links.add({ projectId, signingDomain, recipients, raw: message.raw })
+  } catch (error) {
+    return { refused: storeReply(error), cause: error }
+  }
+
+  const details = detailsOf(message, envelope, linked?.ref)
   const submission: Submission = {
     organizationId: principal.organizationId,
-    projectId: principal.projectId,
+    projectId,
     source: 'smtp',
     envelopeFrom: envelope.from?.address ?? '',
     signingDomain,
     messageIdHeader: message.messageId,
     headerFrom: message.fromHeader,
     subject: message.subject,
-    recipients: envelope.recipients,
-    raw: message.raw,
+    recipients,
+    raw: linked?.raw ?? message.raw,
     ...(details && { details }),
     ...(sendAt && { sendAt }),
+    ...(principal.credentialId !== null && { keyId: principal.credentialId }),
+    ...(principal.test && { test: true }),
     ...(priority !== undefined && { priority }),
     ...(expiresInSeconds !== undefined && { expiresInSeconds }),
   }
@@ -80,12 +99,16 @@ export async function submit(
     if (once.outcome === 'conflict') return { refused: replies.idempotencyConflict() }
     return { id: once.ids[0]!, bytes: message.raw.length }
   } catch (error) {
-    return { refused: storeReply(error), cause: error }
+    return { refused: storeReply(error), ...(!(error instanceof AdmissionError) && { cause: error }) }
   }
 }
 
 /** What must be known beyond the body, or undefined: most mail needs none of it. */
-function detailsOf(message: NormalisedMessage, envelope: Envelope): Record<string, unknown> | undefined {
+function detailsOf(
+  message: NormalisedMessage,
+  envelope: Envelope,
+  linkRef: string | undefined,
+): Record<string, unknown> | undefined {
   const details: Record<string, unknown> = {}
   if (message.control.tags.length > 0) details.tags = message.control.tags
   if (Object.keys(message.control.metadata).length > 0) details.metadata = message.control.metadata
@@ -93,6 +116,7 @@ function detailsOf(message: NormalisedMessage, envelope: Envelope): Record<strin
   if (message.utf8Headers || envelope.smtpUtf8) details.smtp_utf8 = true
   if (envelope.requireTls) details.require_tls = true
   if (envelope.dsn) details.dsn = envelope.dsn
+  if (linkRef !== undefined) details.link_ref = linkRef
   return Object.keys(details).length > 0 ? details : undefined
 }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createCipheriv, randomBytes } from 'node:crypto'
 import { describe, expect, test } from '@jest/globals'
 import { createSecretBox } from './secret-box.ts'
 
@@ -53,10 +53,50 @@ describe('nothing opens', () => {
   })
 
   test('of a format that is not known', () => {
-    expect(() => box.open(Buffer.concat([Buffer.of(2), sealed.subarray(1)]), 'example.test')).toThrow(
-      'unknown format of an encrypted secret: 2',
+    expect(() => box.open(Buffer.concat([Buffer.of(3), sealed.subarray(1)]), 'example.test')).toThrow(
+      'unknown format of an encrypted secret: 3',
     )
   })
+})
+
+describe('while the secret is being replaced', () => {
+  const [old, now] = [key(), key()]
+  const [before, both, after] = [createSecretBox(old), createSecretBox(now, old), createSecretBox(now)]
+
+  test('what either sealed is opened, and new seals are under the new one', () => {
+    expect(both.open(before.seal(plain, 'a'), 'a')).toEqual(plain)
+    expect(both.open(after.seal(plain, 'a'), 'a')).toEqual(plain)
+    expect(after.open(both.seal(plain, 'a'), 'a')).toEqual(plain)
+    expect(() => before.open(both.seal(plain, 'a'), 'a')).toThrow('encrypted under another POSTEL_SECRET')
+  })
+
+  test('what is to be sealed anew can be told', () => {
+    expect(both.isCurrent(before.seal(plain, 'a'))).toBe(false)
+    expect(both.isCurrent(both.seal(plain, 'a'))).toBe(true)
+    expect(after.isCurrent(both.seal(plain, 'a'))).toBe(true)
+  })
+
+  test('the owner still counts', () => {
+    expect(() => both.open(before.seal(plain, 'a'), 'b')).toThrow()
+  })
+})
+
+test('what was sealed before seals had the id of their key is opened by either secret', () => {
+  const [secret, other] = [key(), key()]
+  const iv = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', Buffer.from(secret, 'base64'), iv).setAAD(Buffer.from('a'))
+  const body = Buffer.concat([cipher.update(plain), cipher.final()])
+  const sealed = Buffer.concat([Buffer.of(1), iv, cipher.getAuthTag(), body])
+  for (const box of [
+    createSecretBox(secret),
+    createSecretBox(secret, other),
+    createSecretBox(other, secret),
+  ]) {
+    expect(box.open(sealed, 'a')).toEqual(plain)
+    expect(box.isCurrent(sealed)).toBe(false)
+    expect(() => box.open(sealed, 'b')).toThrow()
+  }
+  expect(() => createSecretBox(other).open(sealed, 'a')).toThrow()
 })
 
 test.each([
