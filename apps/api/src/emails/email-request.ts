@@ -23,8 +23,14 @@ const addresses = (max: number) =>
     .transform((value) => [value].flat())
     .refine((list) => list.length <= max, { error: `must have at most ${max} addresses.` })
 
-const ownAddress = { example: 'Ann <ann@example.com>' }
 const manyAddresses = 32_000
+
+/** One address or several, at least one. */
+export const recipientsField = addresses(manyAddresses).refine((list) => list.length > 0, {
+  error: 'must have at least one address.',
+})
+
+const ownAddress = { example: 'Ann <ann@example.com>' }
 
 /** Bytes as base64, or as JSON.stringify writes a Node Buffer. */
 const content = z
@@ -51,7 +57,10 @@ const content = z
 const attachment = z
   .object(
     {
-      content: content.meta({ description: 'The bytes in base64.' }),
+      content: content.optional().meta({ description: 'The bytes in base64. It or path is required.' }),
+      path: text.min(1, { error: 'must not be empty.' }).optional().meta({
+        description: 'A public https URL from which the bytes are fetched.',
+      }),
       filename: z.union([text, z.literal(false)]).optional(),
       content_type: text.optional().meta({ example: 'application/pdf' }),
       content_id: text.optional().meta({ description: 'For `<img src="cid:…">` in the HTML.' }),
@@ -65,14 +74,15 @@ const tagText = text.regex(/^[A-Za-z0-9_-]{1,256}$/, {
 })
 const tag = z.object({ name: tagText, value: tagText }, { error: 'must be an object with name and value.' })
 
-const scheduledAt = z.iso
+export const scheduledAt = z.iso
   .datetime({ offset: true, error: 'must be an ISO 8601 time with a time zone, like 2026-11-30T08:00:00Z.' })
   .refine((value) => Date.parse(value) <= Date.now() + scheduleDaysMax * 86_400_000, {
     error: `must be at most ${scheduleDaysMax} days ahead.`,
   })
 
 const lifetimeProblem = `must be seconds, or like 10m, 2h or 3d: at most ${lifetimeDaysMax} days.`
-const expiresIn = z
+/** Seconds, also as `10m`, `2h` or `3d`. */
+export const lifetimeField = z
   .union([z.int().min(1).max(lifetimeSecondsMax), z.string()], { error: lifetimeProblem })
   .transform((value, context) => {
     const seconds = typeof value === 'number' ? value : parseLifetime(value)
@@ -81,16 +91,43 @@ const expiresIn = z
     return z.NEVER
   })
 
+const template = z.object(
+  {
+    id: text
+      .min(1, { error: 'must not be empty.' })
+      .max(253, { error: 'must be an id or an alias.' })
+      .refine((value) => value.isWellFormed() && !value.includes('\0'), {
+        error: 'must be an id or an alias.',
+      }),
+    variables: z
+      .record(
+        z.string(),
+        z.union([bodyText.max(10_000, { error: 'must have at most 10000 characters.' }), z.number()], {
+          error: 'must be a string or a number.',
+        }),
+        { error: 'must be an object of strings and numbers.' },
+      )
+      .optional(),
+  },
+  { error: 'must be an object with id and variables.' },
+)
+
 export const emailRequest = z
   .object(
     {
-      from: text.meta({ ...ownAddress, description: 'One mailbox of a verified domain.' }),
+      from: text.optional().meta({
+        ...ownAddress,
+        description: 'One mailbox of a verified domain. Required unless the template has one.',
+      }),
       to: addresses(toMax)
         .refine((list) => list.length > 0, { error: 'must have at least one address.' })
         .meta({ description: `At most ${toMax}.` }),
-      subject: text,
+      subject: text.optional().meta({ description: 'Required unless the template has one.' }),
       html: bodyText.optional().meta({ description: 'html, text or both are required.' }),
       text: bodyText.optional(),
+      template: template.optional().meta({
+        description: 'Instead of html and text: what is published of a template, with these values.',
+      }),
       cc: addresses(manyAddresses).optional(),
       bcc: addresses(manyAddresses).optional(),
       reply_to: addresses(toMax).optional(),
@@ -113,7 +150,7 @@ export const emailRequest = z
         description:
           'Not in Resend: what leaves first where there is a queue. high for codes, normal for receipts, low for newsletters. Default: the priority of the project.',
       }),
-      expires_in: expiresIn.optional().meta({
+      expires_in: lifetimeField.optional().meta({
         description:
           'Not in Resend: seconds (or `10m`, `2h`, `3d`) after which it is not sent any more, from scheduled_at where that is given. A longer time than the project has is cut to that.',
         example: 600,
@@ -133,16 +170,29 @@ export const batchRequest = z
   .max(batchItemsMax)
   .meta({ id: 'SendBatchRequest', description: 'Without attachments.' })
 
-export type EmailRequest = z.infer<typeof emailRequest>
+/** As it was asked for; with a template, which may have what is missing. */
+export type GivenEmail = z.infer<typeof emailRequest>
+export type GivenAttachment = NonNullable<GivenEmail['attachments']>[number]
+export type EmailRequest = Omit<GivenEmail, 'template'> & { from: string; subject: string }
 
 /** Reads the body of POST /emails; throws a Problem that names the first field at fault. */
-export function parseEmail(body: unknown): EmailRequest {
+export function parseEmail(body: unknown): GivenEmail {
   const cleaned = withResendNames(body)
   refuseUnsupported(cleaned)
+  const templated = isRecord(cleaned) && cleaned.template !== undefined
+  if (isRecord(cleaned) && !templated && cleaned.from === undefined)
+    throw new Problem('missing_required_field', 'Missing `from` field.')
   const result = emailRequest.safeParse(cleaned)
   if (!result.success) throw schemaProblem(result.error, cleaned)
-  if (result.data.html === undefined && result.data.text === undefined)
-    throw new Problem('missing_required_field', 'Missing `html` or `text` field.')
+  const { html, text, subject } = result.data
+  if (templated) {
+    for (const [field, value] of Object.entries({ html, text }))
+      if (value !== undefined) throw fieldProblem({ field, problem: 'The template has it: leave it out.' })
+  } else {
+    if (subject === undefined) throw new Problem('missing_required_field', 'Missing `subject` field.')
+    if (html === undefined && text === undefined)
+      throw new Problem('missing_required_field', 'Missing `html` or `text` field.')
+  }
   return result.data
 }
 
@@ -154,7 +204,7 @@ export function parseBatch(body: unknown): unknown[] {
   return body
 }
 
-export function parseBatchItem(item: unknown): EmailRequest {
+export function parseBatchItem(item: unknown): GivenEmail {
   const email = parseEmail(item)
   if (email.attachments !== undefined && email.attachments.length > 0)
     throw new Problem(
@@ -174,10 +224,10 @@ const aliases = new Map([
   ['ipPool', 'ip_pool'],
 ])
 
-/** Takes the camelCase names of Resend's SDKs for the others, and a null for a field that is not there. */
-function withResendNames(value: unknown): unknown {
+/** Takes the camelCase names of Resend's SDKs for the others, and a null for a field that is not there unless it is to be kept. */
+export function withResendNames(value: unknown, { keepNull = false } = {}): unknown {
   if (!isRecord(value)) return value
-  const renamed = renameKeys(value)
+  const renamed = renameKeys(value, keepNull)
   if (Array.isArray(renamed.attachments))
     renamed.attachments = renamed.attachments.map((item: unknown) =>
       isRecord(item) ? renameKeys(item) : item,
@@ -185,11 +235,11 @@ function withResendNames(value: unknown): unknown {
   return renamed
 }
 
-function renameKeys(value: Record<string, unknown>): Record<string, unknown> {
+function renameKeys(value: Record<string, unknown>, keepNull = false): Record<string, unknown> {
   const renamed = new Map<string, unknown>()
   for (const [key, entry] of Object.entries(value)) {
     const name = aliases.get(key) ?? key
-    if (entry !== null && (name === key || !renamed.has(name))) renamed.set(name, entry)
+    if ((entry !== null || keepNull) && (name === key || !renamed.has(name))) renamed.set(name, entry)
   }
   return Object.fromEntries(renamed)
 }
@@ -197,17 +247,25 @@ function renameKeys(value: Record<string, unknown>): Record<string, unknown> {
 /** What would change the mail if it were ignored is refused. */
 function refuseUnsupported(email: unknown): void {
   if (!isRecord(email)) return
-  for (const field of ['template', 'topic_id'])
-    if (Object.hasOwn(email, field))
-      throw fieldProblem({ field, problem: 'It is not supported: leave it out.' })
+  if (Object.hasOwn(email, 'topic_id'))
+    throw fieldProblem({ field: 'topic_id', problem: 'It is not supported: leave it out.' })
   if (!Array.isArray(email.attachments)) return
   for (const [index, item] of email.attachments.entries())
-    for (const name of ['path', 'href'])
-      if (isRecord(item) && Object.hasOwn(item, name))
+    if (isRecord(item)) {
+      if (Object.hasOwn(item, 'href'))
         throw fieldProblem({
-          field: `attachments[${index}].${name}`,
-          problem: 'Files and URLs are not fetched: give the bytes in `content`, in base64.',
+          field: `attachments[${index}].href`,
+          problem: 'It is not supported: give the URL in `path`, or the bytes in `content`.',
         })
+      const both = Object.hasOwn(item, 'path') && Object.hasOwn(item, 'content')
+      if (both)
+        throw fieldProblem({
+          field: `attachments[${index}].path`,
+          problem: 'Give it or `content`, not both.',
+        })
+      if (!Object.hasOwn(item, 'path') && !Object.hasOwn(item, 'content'))
+        throw new Problem('missing_required_field', `Missing \`attachments[${index}].content\` field.`)
+    }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

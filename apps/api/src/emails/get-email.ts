@@ -1,6 +1,6 @@
 /** GET /emails/{id}: one message, its text and what became of each recipient. */
 import { findEmail, readStoredMessage } from '@postel/db/queries/emails'
-import { projectOf } from '../caller.ts'
+import { tenantOf } from '../caller.ts'
 import type { ApiContext } from '../context.ts'
 import { endpoint } from '../endpoint.ts'
 import { uuidPath } from '../paging.ts'
@@ -9,7 +9,7 @@ import { type Content, readContent } from './read-message.ts'
 import { emailReply } from './replies.ts'
 import { showEmail } from './show-email.ts'
 
-export const getEmail = ({ sql, events }: ApiContext) =>
+export const getEmail = ({ sql, links, events }: ApiContext) =>
   endpoint({
     method: 'get',
     path: '/emails/{id}',
@@ -21,14 +21,14 @@ export const getEmail = ({ sql, events }: ApiContext) =>
     reply: emailReply,
     problems: [404],
     serve: async ({ caller, params: { id } }) => {
-      const tenant = projectOf(caller)
+      const tenant = tenantOf(caller)
       const email = await findEmail(sql, tenant, id)
       if (!email) throw new Problem('not_found', 'Email not found.')
 
       let content: Content = { html: null, text: null }
       const raw = await readStoredMessage(sql, tenant, id)
       if (raw)
-        content = await readContent(raw).catch((error: unknown) => {
+        content = await readContent(links.without(raw)).catch((error: unknown) => {
           events.unreadable({ message: id }, error)
           return content
         })

@@ -5,9 +5,10 @@ import { domainBelongsTo, isProblem, parseAddressList } from '@postel/mail/addre
 import { type ComposeInput, composeMessage, envelopeRecipients, isFieldProblem } from '@postel/mail/compose'
 import { isControlHeader } from '@postel/mail/control-headers'
 import { normaliseMessage } from '@postel/mail/normalise'
+import type { MailLinks } from '@postel/mail/tracking'
 import { priorities } from '@postel/mail/urgency'
 import { fieldProblem, Problem, tooLarge } from '../problem.ts'
-import type { EmailRequest } from './email-request.ts'
+import type { Attachment, CompleteEmail } from './fetch-attachments.ts'
 
 export type SubmissionLimits = {
   /** Of the MIME message. */
@@ -16,19 +17,23 @@ export type SubmissionLimits = {
   maxRecipients: number
   /** Named in the Received field. */
   hostname: string
+  /** Adds what the project and the sender's domain ask for. */
+  links: MailLinks
 }
 
 /** Throws a Problem: 403 for a sender whose domain is not the principal's, 413 for too much, 422 for the rest. */
 export async function prepareSubmission(
-  email: EmailRequest,
+  email: CompleteEmail,
   principal: Principal,
-  limits: SubmissionLimits,
+  limits: Omit<SubmissionLimits, 'links'> & { links: Pick<MailLinks, 'add'> | null },
 ): Promise<Submission> {
   const { envelopeFrom, signingDomain } = allowedSender(email.from, principal)
   if (email.ip_pool !== undefined && email.ip_pool !== principal.pool)
     throw fieldProblem({ field: 'ip_pool', problem: `This project sends from pool ${principal.pool} only.` })
   const recipients = allRecipients(email, limits.maxRecipients)
   const normalised = await compose(email, limits)
+  const { projectId } = principal
+  const linked = await limits.links?.add({ projectId, signingDomain, recipients, raw: normalised.raw })
   return {
     organizationId: principal.organizationId,
     projectId: principal.projectId,
@@ -39,12 +44,14 @@ export async function prepareSubmission(
     // As written: the header has them encoded and trimmed.
     headerFrom: email.from,
     subject: email.subject,
-    details: details(email),
+    details: { ...details(email), ...(linked && { link_ref: linked.ref }) },
+    ...(principal.credentialId !== null && { keyId: principal.credentialId }),
+    ...(principal.test && { test: true }),
     ...(email.scheduled_at !== undefined && { sendAt: new Date(email.scheduled_at) }),
     ...(email.priority !== undefined && { priority: priorities[email.priority] }),
     ...(email.expires_in !== undefined && { expiresInSeconds: email.expires_in }),
     recipients,
-    raw: normalised.raw,
+    raw: linked?.raw ?? normalised.raw,
   }
 }
 
@@ -68,7 +75,7 @@ function allowedSender(from: string, principal: Principal): { envelopeFrom: stri
   return { envelopeFrom: mailbox.address, signingDomain }
 }
 
-function allRecipients(email: EmailRequest, max: number): { address: string; domain: string }[] {
+function allRecipients(email: CompleteEmail, max: number): { address: string; domain: string }[] {
   const count = email.to.length + (email.cc?.length ?? 0) + (email.bcc?.length ?? 0)
   if (count > max)
     throw new Problem(
@@ -80,7 +87,10 @@ function allRecipients(email: EmailRequest, max: number): { address: string; dom
   return recipients.map(({ address, domain }) => ({ address, domain }))
 }
 
-async function compose(email: EmailRequest, { maxMessageBytes, hostname }: SubmissionLimits) {
+async function compose(
+  email: CompleteEmail,
+  { maxMessageBytes, hostname }: Pick<SubmissionLimits, 'maxMessageBytes' | 'hostname'>,
+) {
   const controlHeader = Object.keys(email.headers ?? {}).find((name) => isControlHeader(name.toLowerCase()))
   if (controlHeader !== undefined)
     throw fieldProblem({
@@ -119,10 +129,9 @@ async function compose(email: EmailRequest, { maxMessageBytes, hostname }: Submi
   return normalised
 }
 
-type RequestAttachment = NonNullable<EmailRequest['attachments']>[number]
 type ComposedAttachment = NonNullable<ComposeInput['attachments']>[number]
 
-function toAttachment(attachment: RequestAttachment, index: number): ComposedAttachment {
+function toAttachment(attachment: Attachment, index: number): ComposedAttachment {
   return {
     filename: attachment.filename || `attachment-${index + 1}`,
     content: attachment.content,
@@ -141,7 +150,7 @@ export type EmailDetails = {
   scheduled_at?: string
 }
 
-function details(email: EmailRequest): EmailDetails {
+function details(email: CompleteEmail): EmailDetails {
   const { to, cc, bcc, reply_to, tags, scheduled_at } = email
   return {
     to,

@@ -1,11 +1,12 @@
 /** POST /emails/batch: up to a hundred messages in one transaction; strict stores all or none, permissive the valid ones. */
 import type { Submission } from '@postel/db/submitter'
 import { z } from 'zod'
-import { senderOf } from '../caller.ts'
+import { projectOf, senderOf } from '../caller.ts'
 import type { ApiContext } from '../context.ts'
 import { endpoint } from '../endpoint.ts'
 import { Problem } from '../problem.ts'
-import { batchRequest, type EmailRequest, parseBatch, parseBatchItem } from './email-request.ts'
+import { fillTemplate } from '../templates/fill-template.ts'
+import { batchRequest, type GivenEmail, parseBatch, parseBatchItem } from './email-request.ts'
 import { hashRequest, idempotencyHeader, idsOf, readIdempotencyKey } from './idempotency.ts'
 import { prepareSubmission } from './prepare-submission.ts'
 import { type SentBatch, sentBatchReply } from './replies.ts'
@@ -17,7 +18,7 @@ const validation = z.enum(['strict', 'permissive']).default('strict').meta({
     'strict: all emails are stored or none. permissive: the valid ones are, and `errors` lists the others.',
 })
 
-export const sendBatch = ({ submitter, limits, events }: ApiContext) =>
+export const sendBatch = ({ sql, submitter, limits, events }: ApiContext) =>
   endpoint({
     method: 'post',
     path: '/emails/batch',
@@ -34,14 +35,15 @@ export const sendBatch = ({ submitter, limits, events }: ApiContext) =>
       const key = readIdempotencyKey(request)
       const mode = readMode(request.get('x-batch-validation'))
 
-      const emails: EmailRequest[] = []
+      const emails: GivenEmail[] = []
       const submissions: Submission[] = []
       const errors: ItemError[] = []
       for (const [index, item] of items.entries()) {
         try {
-          const email = parseBatchItem(item)
+          const given = parseBatchItem(item)
+          const { attachments: _, ...email } = await fillTemplate(sql, projectOf(caller), given)
           submissions.push(await prepareSubmission(email, sender, limits))
-          emails.push(email)
+          emails.push(given)
         } catch (error) {
           if (!(error instanceof Problem)) throw error
           if (mode === 'strict')

@@ -1,14 +1,18 @@
 /** POST /emails: one message. */
-import { senderOf } from '../caller.ts'
+
+import { projectOf, senderOf } from '../caller.ts'
 import type { ApiContext } from '../context.ts'
 import { endpoint } from '../endpoint.ts'
+import { fillTemplate } from '../templates/fill-template.ts'
 import { emailRequest, parseEmail } from './email-request.ts'
+import { fetchAttachments } from './fetch-attachments.ts'
 import { hashRequest, idempotencyHeader, idsOf, readIdempotencyKey } from './idempotency.ts'
 import { prepareSubmission } from './prepare-submission.ts'
 import { sentReply } from './replies.ts'
 
-export const sendEmail = ({ submitter, limits, events }: ApiContext) =>
-  endpoint({
+export const sendEmail = (context: ApiContext) => {
+  const { sql, submitter, limits, events } = context
+  return endpoint({
     method: 'post',
     path: '/emails',
     id: 'sendEmail',
@@ -19,15 +23,16 @@ export const sendEmail = ({ submitter, limits, events }: ApiContext) =>
     body: { schema: emailRequest, parse: parseEmail, maxBytes: 'message' },
     reply: sentReply,
     problems: [400, 409],
-    serve: async ({ caller, body: email, request }) => {
+    serve: async ({ caller, body: given, request }) => {
       const sender = senderOf(caller)
       const key = readIdempotencyKey(request)
+      const email = await fetchAttachments(context, await fillTemplate(sql, projectOf(caller), given))
       const submission = await prepareSubmission(email, sender, limits)
 
       let ids: string[]
       if (key === undefined) ids = [await submitter.submit(submission)]
       else {
-        const outcome = await submitter.submitOnce(key, hashRequest('email', email), [submission])
+        const outcome = await submitter.submitOnce(key, hashRequest('email', given), [submission])
         ids = idsOf(outcome)
         if (outcome.outcome === 'repeated') return { id: ids[0]! }
       }
@@ -39,3 +44,4 @@ export const sendEmail = ({ submitter, limits, events }: ApiContext) =>
       return { id: ids[0]! }
     },
   })
+}

@@ -1,10 +1,10 @@
 /** Stored mail in Resend's shape. */
-import type { DeliveryState, EmailRecipient, EmailSummary } from '@postel/db/queries/emails'
+import type { EmailRecipient, EmailSummary, MessageEvent } from '@postel/db/queries/emails'
 import type { EmailDetails } from './prepare-submission.ts'
 import type { Content } from './read-message.ts'
 import type { Email, Emails, LastEvent } from './replies.ts'
 
-const lastEvents: Record<DeliveryState, LastEvent> = {
+const lastEvents: Record<MessageEvent, LastEvent> = {
   queued: 'queued',
   held: 'queued',
   scheduled: 'scheduled',
@@ -14,6 +14,10 @@ const lastEvents: Record<DeliveryState, LastEvent> = {
   expired: 'bounced',
   cancelled: 'canceled',
   suppressed: 'suppressed',
+  failed: 'failed',
+  opened: 'opened',
+  clicked: 'clicked',
+  complained: 'complained',
 }
 
 /** One entry of a list. Addresses stand as the sender wrote them; mail that came another way shows its envelope. */
@@ -29,9 +33,10 @@ export function showSummary(email: EmailSummary): Emails['data'][number] {
     reply_to: details.reply_to ?? null,
     created_at: email.createdAt,
     subject: email.subject,
-    last_event: lastEvents[email.lastState],
+    last_event: lastEvents[email.lastEvent],
     scheduled_at: email.scheduledAt ?? details.scheduled_at ?? null,
     topic_id: null,
+    project_id: email.projectId,
   }
 }
 
