@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [flags]`: runs a benchmark and leaves nothing of it behind. */
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import * as api from './api.ts'
 import * as bulk from './bulk.ts'
 import { Cleanup } from './cleanup.ts'
 import * as drain from './drain.ts'
@@ -18,7 +19,7 @@ type Benchmark = {
   run(flags: Flags, cleanup: Cleanup): Promise<boolean>
 }
 
-const benchmarks: Record<string, Benchmark> = { e2e, latency, drain, fairness, snapshot, bulk }
+const benchmarks: Record<string, Benchmark> = { e2e, latency, drain, fairness, snapshot, bulk, api }
 const cleanup = new Cleanup()
 let interrupted = false
 

@@ -18,6 +18,9 @@ export type App = 'inbound' | 'outbound' | 'worker'
 /** Whose CPU and memory are counted. */
 export type Part = App | 'postgres'
 
+/** The REST API of the first project. */
+export type Rest = { port: number; apiKey: string; pid: number }
+
 export type Dkim = 'rsa' | 'ed25519' | 'none'
 
 export type Postel = {
@@ -30,6 +33,8 @@ export type Postel = {
   /** Starts an app and resolves once it says that it is ready. */
   start(app: App): Promise<void>
   stop(app: App): Promise<void>
+  /** Starts api, which no other benchmark needs. */
+  startApi(): Promise<Rest>
   /** Waits until all outcomes are recorded and the queue is empty; false when it is not after 10 s. */
   becomesIdle(): Promise<boolean>
   /** For the case that mail does not get through: states and replies by number, and the ends of the logs. */
@@ -65,7 +70,7 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
   const secret = randomBytes(32).toString('base64')
   const sql = connect(cluster.url, { name: 'postel-bench', max: 2, statementTimeoutMs: 0 })
   const endSql = cleanup.defer(() => sql.end({ timeout: 5 }))
-  await bootstrap(sql, {
+  const { apiKey } = await bootstrap(sql, {
     relayCidrs: ['127.0.0.0/8'],
     domains: ['s.test'],
     domainsVerified: true,
@@ -89,6 +94,7 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
     DELIVERY_ALLOW_PRIVATE: 'true',
     OUTBOUND_ADDRESSES: '127.0.0.1',
     NODE_NAME: 'bench',
+    API_REQUESTS_PER_SECOND: '0',
     LOG_LEVEL: 'warn',
     ...options.environment,
   }
@@ -98,19 +104,22 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
     if (!child || child.ended) throw new Error(`${app} has ended: ${child?.logTail() ?? ''}`)
     return child.pid
   }
-  const start = async (app: App) => {
+  const startProcess = async (app: App | 'api', more: Record<string, string> = {}) => {
     const metricsPort = await freePort()
     const child = startChild(cleanup, {
       name: app,
       command: process.execPath,
       args: [`apps/${app}/src/main.ts`],
       cwd: root,
-      env: { ...environment, METRICS_PORT: `${metricsPort}` },
+      env: { ...environment, METRICS_PORT: `${metricsPort}`, ...more },
       logFile: join(directory, `${app}.log`),
       ipc: true,
     })
-    children.set(app, child)
     await untilReady(app, child, metricsPort)
+    return child
+  }
+  const start = async (app: App) => {
+    children.set(app, await startProcess(app))
     if (app === 'inbound') while (!(await accepts(port))) await sleep(10)
   }
   const stop = async (app: App) => {
@@ -130,6 +139,12 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
     }),
     start,
     stop,
+    startApi: async () => {
+      const apiPort = await freePort()
+      const child = await startProcess('api', { API_PORT: `${apiPort}` })
+      cleanup.defer(() => child.stop())
+      return { port: apiPort, apiKey: apiKey!, pid: child.pid }
+    },
     becomesIdle: async () => {
       for (const end = Date.now() + 10_000; Date.now() < end; await sleep(50)) {
         const [row] = await sql<{ busy: boolean }[]>`select exists (select from postel.queue) as busy`
@@ -152,7 +167,7 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
   }
 }
 
-async function untilReady(app: App, child: Child, metricsPort: number): Promise<void> {
+async function untilReady(app: string, child: Child, metricsPort: number): Promise<void> {
   let last = 'it does not listen'
   for (const end = Date.now() + readySeconds * 1000; Date.now() < end; await sleep(50)) {
     if (child.ended) throw new Error(`${app} has ended: ${child.logTail()}`)

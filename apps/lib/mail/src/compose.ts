@@ -1,7 +1,8 @@
 /** A message from its parts, as the REST API gives them: every text is checked before nodemailer sees it. */
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { isProblem, type Mailbox, type NamedMailbox, parseAddressList } from './address.ts'
-import { withCrlf } from './line-ends.ts'
+import { composePlain } from './compose-plain.ts'
+import { type MimePart, renderMime } from './render-mime.ts'
 
 export type Attachment = { filename: string; content: Buffer; contentType?: string; contentId?: string }
 
@@ -76,6 +77,13 @@ export async function composeMessage(input: ComposeInput): Promise<{ raw: Buffer
   const replyTo = readMailboxes('reply_to', input.replyTo)
   if (isFieldProblem(replyTo)) return replyTo
 
+  if (!input.headers && !input.attachments?.length) {
+    const plain = composePlain(
+      { from, to, cc, replyTo, subject: input.subject, text: input.text, html: input.html },
+      new Date(),
+    )
+    if (plain) return { raw: plain }
+  }
   const composer = new MailComposer({
     from,
     to,
@@ -95,7 +103,7 @@ export async function composeMessage(input: ComposeInput): Promise<{ raw: Buffer
     disableUrlAccess: true,
     newline: 'windows',
   })
-  return { raw: withCrlf(await composer.compile().build()) }
+  return { raw: renderMime(composer.compile() as unknown as MimePart) }
 }
 
 /**

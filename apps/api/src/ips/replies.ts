@@ -1,0 +1,36 @@
+/** What the endpoints of source IPs answer. */
+import { ipStates } from '@postel/db/queries/ips'
+import { z } from 'zod'
+import { listOf, time } from '../shapes.ts'
+
+const ip = {
+  id: z.string().meta({ example: '1' }),
+  address: z.string().meta({ example: '192.0.2.1' }),
+  pool_id: z.string(),
+  pool: z.string(),
+  ehlo_name: z.string().nullable().meta({ description: 'null: the host name of the process that holds it.' }),
+  state: z.enum(ipStates),
+  reason: z.string().nullable().meta({ description: 'Of its state.' }),
+  weight: z.int().meta({ description: 'Its share of the new mail of its pool, relative to the others.' }),
+  node_name: z
+    .string()
+    .nullable()
+    .meta({ description: 'The node that should hold it; null: any that has it.' }),
+  held_by: z
+    .string()
+    .nullable()
+    .meta({ description: 'The node that holds it now, and so can send from it.' }),
+  held_since: time.nullable(),
+  queued: z.int().meta({ description: 'Messages, one for each recipient domain.' }),
+  in_flight: z.int(),
+  oldest_queued_at: time.nullable(),
+  created_at: time,
+}
+
+export const ipReply = z.object({ object: z.literal('ip'), ...ip }).meta({ id: 'Ip' })
+export const ipsReply = listOf(z.object(ip)).meta({ id: 'Ips' })
+export const movedReply = z
+  .object({ object: z.literal('ip'), id: z.string(), moved: z.int() })
+  .meta({ id: 'MovedQueue' })
+
+export type IpEntry = z.infer<typeof ipsReply>['data'][number]

@@ -1,0 +1,23 @@
+/** A source IP in the shape of the replies. */
+import type { IpRow } from '@postel/db/queries/ips'
+import type { IpEntry } from './replies.ts'
+
+export function showIp(ip: IpRow): IpEntry {
+  return {
+    id: ip.id,
+    address: ip.address,
+    pool_id: ip.poolId,
+    pool: ip.pool,
+    ehlo_name: ip.ehloName,
+    state: ip.state,
+    reason: ip.reason,
+    weight: ip.weight,
+    node_name: ip.nodeName,
+    held_by: ip.heldBy,
+    held_since: ip.heldSince,
+    queued: ip.queued,
+    in_flight: ip.inFlight,
+    oldest_queued_at: ip.oldestQueuedAt,
+    created_at: ip.createdAt,
+  }
+}
