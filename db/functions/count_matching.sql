@@ -2,6 +2,8 @@
 -- is being sent counts for `hold` only. Looks no further than p_limit rows, and not at those with higher ids than the
 -- maxima, which are for move, release and retry. What each verb is for: hold, cancel and bounce
 -- take mail from the queue and from waiting; release takes what is held; retry what is deferred; move the queue of one IP.
+-- held_for in the filter: only what waits for this very reason. What a stopped organization has is not released, whoever
+-- asks; `stopped` in the filter: it is stopped no more, and what was held for that goes on.
 create or replace function postel.count_matching(
   p_verb text,
   p_filter jsonb,
@@ -42,6 +44,11 @@ begin
         else w.former_id is null or w.former_id <> all (v_in_flight)
       end
       and (p_waiting_max is null or w.id <= p_waiting_max)
+      and (p_filter ->> 'held_for' is null or w.reason = p_filter ->> 'held_for')
+      and (p_verb <> 'release' or not exists (
+        select from postel.organizations o where o.id = w.organization_id and o.status in ('no_sending', 'frozen')
+      ))
+      and (not (p_filter ? 'stopped') or w.reason like 'organization stopped: %')
       and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
     limit p_limit
   ) as m;

@@ -12,7 +12,7 @@ declare
   v_made integer := 0;
 begin
   perform pg_advisory_xact_lock(hashtext('postel.create_partitions'));
-  foreach v_table in array array['messages', 'message_bodies', 'deliveries', 'attempts', 'events'] loop
+  foreach v_table in array array['messages', 'message_bodies', 'message_tags', 'deliveries', 'attempts', 'events'] loop
     for v_day in
       select d::date
       from generate_series(

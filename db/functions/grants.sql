@@ -30,7 +30,7 @@ grant execute on function
   postel.retry_domain(text),
   postel.pause_ip(inet, text), postel.resume_ip(inet), postel.drain_ip(inet, text), postel.move_queue(inet, inet),
   postel.suspend(text, text, timestamptz), postel.resume(text),
-  postel.pause_project(text, text), postel.resume_project(text),
+  postel.pause_project(text, text), postel.resume_project(text), postel.moderate(text, text, text),
   postel.stop_operation(bigint), postel.claim_chunk(integer, bigint),
   postel.run_chunk(bigint, text, bigint, bigint, integer, timestamptz), postel.next_window(bigint, bigint),
   postel.announce_released(integer[], timestamptz[])

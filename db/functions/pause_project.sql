@@ -10,7 +10,7 @@ declare
   v_project uuid := postel.project_named(project);
 begin
   insert into postel.suspensions as s (project_id, reason, requested_by)
-  values (v_project, coalesce(nullif(btrim(reason), ''), 'no reason given'), session_user)
+  values (v_project, coalesce(nullif(btrim(reason), ''), 'no reason given'), postel.requester())
   on conflict (project_id) where project_id is not null do update
   set reason = excluded.reason, until = null, requested_by = excluded.requested_by, created_at = now();
   perform pg_notify('postel_control', 'suspensions');

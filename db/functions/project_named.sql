@@ -1,11 +1,13 @@
 -- project_named: the project with this name or id. Raises when there is none, and when several organizations have one of
--- this name: then the error lists their ids.
+-- this name: then the error lists their ids. A deleted project has its id only.
 create or replace function postel.project_named(p_project text) returns uuid
 language plpgsql stable
 as $$
 declare
   v_ids uuid[] := array(
-    select p.id from postel.projects p where p.name = p_project or p.id::text = lower(p_project) order by p.id
+    select p.id from postel.projects p
+    where (p.name = p_project and p.deleted_at is null) or p.id::text = lower(p_project)
+    order by p.id
   );
 begin
   if cardinality(v_ids) = 0 then

@@ -1,8 +1,8 @@
 -- put_back: a chunk of release or retry: of the rows of waiting that the filter means and whose ids lie between p_after and
 -- p_to, the held or the deferred ones go to the queue (enqueue_waiting). A released row that was scheduled for a time
 -- still to come is scheduled again. Deferred rows that a person has just moved are on their way already and are not retried.
--- A row that somebody else has locked is left for the next round. `reached` is the id that it got to, after at most
--- p_limit rows.
+-- What a stopped organization has stays held (see count_matching). A row that somebody else has locked is left for the next
+-- round. `reached` is the id that it got to, after at most p_limit rows.
 create or replace function postel.put_back(
   p_verb text,
   p_filter jsonb,
@@ -32,6 +32,11 @@ begin
     where w.id > p_after and w.id <= p_to
       and case p_verb when 'release' then w.state = 'held' else w.state = 'deferred' and w.former_id is null end
       and (p_phase is null or w.id % 4 = p_phase)
+      and (p_filter ->> 'held_for' is null or w.reason = p_filter ->> 'held_for')
+      and (p_verb <> 'release' or not exists (
+        select from postel.organizations o where o.id = w.organization_id and o.status in ('no_sending', 'frozen')
+      ))
+      and (not (p_filter ? 'stopped') or w.reason like 'organization stopped: %')
       and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
     order by w.id
     limit p_limit

@@ -69,7 +69,7 @@ begin
     cross join lateral (
       select t.project_id, t.created_at, t.expires_at, t.details -> 'dsn' -> 'recipients' as asked
       from postel.messages t
-      where t.id = h.message_id and t.envelope_from <> '' and t.source <> 'report'
+      where t.id = h.message_id and t.envelope_from <> '' and t.source <> 'report' and not t.test
         and (t.details -> 'dsn' is not null or h.type <> 'delivered')
       offset 0
     ) as m
@@ -98,7 +98,7 @@ begin
       select t.id, t.created_at, t.expires_at, t.details
       from postel.messages t
       where t.project_id = p.id and t.id >= p.oldest and t.id <= p.newest
-        and t.envelope_from <> '' and t.source <> 'report'
+        and t.envelope_from <> '' and t.source <> 'report' and not t.test
       offset 0
     ) as m
     union all
@@ -109,7 +109,7 @@ begin
       select t.id, t.project_id, t.created_at, t.expires_at, t.details
       from postel.messages t
       where t.id >= v_four_hours_old[1] and t.id <= v_four_hours_old[2]
-        and t.details -> 'dsn' is not null and t.envelope_from <> '' and t.source <> 'report'
+        and t.details -> 'dsn' is not null and t.envelope_from <> '' and t.source <> 'report' and not t.test
       order by t.id
       offset 0
     ) as m

@@ -14,7 +14,8 @@ begin
   into organization_id, project_id, signing_domain
   from postel.domains d
   join postel.projects p on p.organization_id = d.organization_id and (d.project_id is null or d.project_id = p.id)
-  where d.status = 'verified'
+    and p.deleted_at is null
+  where d.status = 'verified' and d.sending
     and (p_domain = d.name or right(p_domain, length(d.name) + 1) = '.' || d.name)
     and (p_project is null or p.name = p_project or p.id::text = p_project)
   order by length(d.name) desc, p.created_at, p.id

@@ -3,7 +3,7 @@ create or replace function postel.signed_reason(p_reason text) returns text
 language sql stable
 as $$
   select format(
-    '%s (by %s, %s UTC)', coalesce(nullif(btrim(p_reason), ''), 'no reason given'), session_user,
+    '%s (by %s, %s UTC)', coalesce(nullif(btrim(p_reason), ''), 'no reason given'), postel.requester(),
     to_char(now() at time zone 'utc', 'YYYY-MM-DD HH24:MI')
   )
 $$;

@@ -117,6 +117,8 @@ begin
   end if;
   v_raw := convert_to(v_headers || v_body, 'LATIN1');
 
+  perform postel.may_submit(v_project.organization_id);
+  perform postel.quota_spend(v_project.organization_id, cardinality(v_addresses));
   select b.* into v_result
   from postel.submit_batch(
     json_build_array(json_build_object(

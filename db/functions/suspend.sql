@@ -19,7 +19,7 @@ begin
       hint = 'Say now() + interval ''2 hours'', or leave it out: then it lasts until postel.resume.';
   end if;
   insert into postel.suspensions as s (domain, reason, until, requested_by)
-  values (v_domain, coalesce(nullif(btrim(suspend.reason), ''), 'no reason given'), suspend.until, session_user)
+  values (v_domain, coalesce(nullif(btrim(suspend.reason), ''), 'no reason given'), suspend.until, postel.requester())
   on conflict (domain) where domain is not null do update
   set reason = excluded.reason, until = excluded.until, requested_by = excluded.requested_by, created_at = now();
   perform pg_notify('postel_control', 'suspensions');

@@ -3,7 +3,7 @@ import { generateKeyPair, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { SecretBox } from '@postel/runtime/secret-box'
 import type { Sql } from './client.ts'
-import { hashSecret } from './queries/credentials.ts'
+import { newSecret, withPrefix } from './new-secret.ts'
 
 export type BootstrapOptions = {
   /** The first project's key; without one, and without any key in the database, a random one is made. */
@@ -26,9 +26,9 @@ export type DkimAlgorithm = 'rsa-sha256' | 'ed25519-sha256'
 
 const generate = promisify(generateKeyPair)
 
-/** A new API key: 192 random bits behind a prefix that tells people and scanners what it is. */
+/** A new API key. */
 export function newApiKey(): string {
-  return `pk_live_${randomBytes(24).toString('base64url')}`
+  return newSecret('pk_live_').secret
 }
 
 /**
@@ -60,11 +60,13 @@ export async function bootstrap(
 
     const [anyKey] = await tx`select from postel.api_keys limit 1`
     const apiKey = options.apiKey ?? (anyKey ? undefined : newApiKey())
-    if (apiKey)
+    if (apiKey) {
+      const { prefix, hash } = withPrefix(apiKey)
       await tx`
         insert into postel.api_keys (organization_id, project_id, name, prefix, hash)
-        values (${organizationId}, ${projectId}, 'bootstrap', ${apiKey.slice(0, 12)}, ${hashSecret(apiKey)})
+        values (${organizationId}, ${projectId}, 'bootstrap', ${prefix}, ${hash})
         on conflict on constraint api_keys_hash_unique do nothing`
+    }
 
     for (const cidr of options.relayCidrs)
       await tx`
@@ -82,10 +84,12 @@ export async function bootstrap(
 
     for (const name of options.domains) {
       await tx`
-        insert into postel.domains (organization_id, name, status, verified_at)
+        insert into postel.domains (organization_id, name, status, verified_at, verification_token, next_check_at)
         values (
           ${organizationId}, ${name.toLowerCase()},
-          ${options.domainsVerified ? 'verified' : 'pending'}, ${options.domainsVerified ? new Date() : null}
+          ${options.domainsVerified ? 'verified' : 'pending'}, ${options.domainsVerified ? new Date() : null},
+          ${options.domainsVerified ? null : randomBytes(16).toString('hex')},
+          ${options.domainsVerified ? null : new Date()}
         )
         on conflict on constraint domains_name_per_organization do nothing`
       const [domain] = await tx<{ id: string; keyed: boolean }[]>`
@@ -97,8 +101,10 @@ export async function bootstrap(
         const { selector, privateKey, publicKey } = await newDkimKey(algorithm)
         const sealed = options.secretBox!.seal(Buffer.from(privateKey), name.toLowerCase())
         await tx`
-          insert into postel.dkim_keys (domain_id, selector, algorithm, private_key, public_key)
-          values (${domain!.id}, ${selector}, ${algorithm}, ${sealed}, ${publicKey})`
+          insert into postel.dkim_keys (domain_id, selector, algorithm, private_key, public_key, active)
+          values (
+            ${domain!.id}, ${selector}, ${algorithm}, ${sealed}, ${publicKey}, ${options.domainsVerified}
+          )`
       }
     }
     return { apiKey }

@@ -22,6 +22,11 @@ export function databaseFault(error: unknown): DatabaseFault {
   return 'unavailable'
 }
 
+/** Whether mail came too late for the block of quota that it was counted against. */
+export function isEndedBlock(error: unknown): boolean {
+  return sqlState(error) === 'PQ001'
+}
+
 /** Whether the server takes no writes: it is a standby now, and new connections may reach its successor. */
 export function isReadOnly(error: unknown): boolean {
   return sqlState(error) === '25006'
@@ -38,4 +43,20 @@ export function sqlState(error: unknown): string | undefined {
 function constraintOf(error: unknown): string | undefined {
   const { constraint, constraint_name } = error as { constraint?: string; constraint_name?: string }
   return constraint ?? constraint_name
+}
+
+/** What a function of ours refused, in words for whoever called it; undefined for any other error. */
+export function refusalOf(error: unknown): string | undefined {
+  const { routine } = error as { routine?: string }
+  return sqlState(error) === '22023' && routine === 'exec_stmt_raise' ? (error as Error).message : undefined
+}
+
+/** Whether a row with this name, or this address, is there already. */
+export function isDuplicate(error: unknown): boolean {
+  return sqlState(error) === '23505'
+}
+
+/** Whether a row is still needed by others, or needs one that is not there. */
+export function isReferenced(error: unknown): boolean {
+  return sqlState(error) === '23503'
 }

@@ -18,7 +18,10 @@ const migrationLock = 0x706f7374
 export async function migrate(url: string): Promise<void> {
   const sql = connect(url, { name: 'postel-migrate', max: 1, statementTimeoutMs: 0 })
   try {
+    // Another process's migration may take any time; what the migration itself locks may not
+    await sql`set lock_timeout = 0`
     await sql`select pg_advisory_lock(${migrationLock})`
+    await sql`reset lock_timeout`
     await runMigrations(drizzle(sql), {
       migrationsFolder: join(root, 'migrations'),
       migrationsSchema: 'postel',

@@ -87,6 +87,7 @@ const steers = (): string[] => {
     `select postel.suspend('dest.test', 'r'), postel.resume('dest.test')`,
     `select postel.suspend('dest.test', 'r', now() + interval '1 hour')`,
     `select postel.pause_project('${tenant.projectName}'), postel.resume_project('${tenant.projectName}')`,
+    `select postel.moderate('${tenant.organizationId}', 'no_sending'), postel.moderate('${tenant.organizationId}', 'active')`,
     `select postel.claim_chunk()`,
     `select postel.next_window(1, 1), postel.announce_released('{}', '{}')`,
     'listen postel_events',
@@ -172,6 +173,7 @@ describe.each(['postel_operator', 'postel_readonly', null] as const)('a person w
         'move_queue',
         'pause_ip',
         'pause_project',
+        'moderate',
       ],
       ...['release', 'resume', 'resume_ip', 'resume_project', 'retry', 'retry_domain', 'retry_mail'],
       ...[

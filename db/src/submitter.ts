@@ -4,14 +4,17 @@
  * A promise resolves only after COMMIT with synchronous_commit=on.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
+import { type Admission, AdmissionError, type Admitted } from './admission.ts'
 import { BodyClient, NoAnswerError } from './body-client.ts'
-import { databaseFault } from './errors.ts'
+import { databaseFault, isEndedBlock } from './errors.ts'
+import { testDomain, testKeyPrefix } from './test-mail.ts'
 
 /** A message ready to be stored: checked, normalised, its sender allowed. */
 export type Submission = {
   organizationId: string
   projectId: string
-  source: 'smtp' | 'rest'
+  /** `system`: of Postel itself, with links that nobody but the recipient may see. */
+  source: 'smtp' | 'rest' | 'system'
   /** Empty for the null sender. */
   envelopeFrom: string
   /** The verified domain whose DKIM keys sign it. */
@@ -27,6 +30,10 @@ export type Submission = {
   expiresInSeconds?: number
   /** Not before this moment. */
   sendAt?: Date
+  /** The key or password that submits it, whose rate may be limited. */
+  keyId?: string
+  /** It goes to the sandbox mailbox, whatever the delivery mode. Counts against no limit. */
+  test?: boolean
   recipients: readonly { address: string; domain: string }[]
   /** The MIME message: CRLF line ends, no Bcc. */
   raw: Buffer
@@ -47,6 +54,8 @@ export type SubmitterOptions = {
   name: string
   /** Called after each commit with the IPs that have new work and with when scheduled mail becomes due. */
   onStored: (ipIds: number[], due: Date[]) => void
+  /** Decides what is let in; without it everything is. Whoever made it stops it, after the Submitter. */
+  admission?: Admission
   /** Connections that write at once. Default 2: more only makes the batches smaller. */
   writers?: number
   /** Default 20,000 ms: a statement that takes longer is cancelled. */
@@ -77,6 +86,14 @@ const submitOnce = {
   name: 'submit_once',
   text: `select o.outcome, o.message_ids::text[], o.ip_ids, o.due
          from postel.submit_once($1::uuid, $2::text, $3::bytea, $4::json, $5::bytea) as o`,
+}
+
+/** What submit_once would find: the same answer for as long. */
+const findOnce = {
+  name: 'find_once',
+  text: `select k.request_hash = $3::bytea as same, k.message_ids::text[]
+         from postel.idempotency_keys k
+         where k.project_id = $1::uuid and k.key = $2::text and k.created_at >= clock_timestamp() - interval '24 hours'`,
 }
 
 type StoredRow = { message_ids: string[]; ip_ids: number[] | null; due: Date[] | null }
@@ -117,10 +134,10 @@ export class Submitter {
     this.#once = client('once')
   }
 
-  /** Stores one message; resolves with its id after the commit, rejects with SubmitError. */
+  /** Stores one message; resolves with its id after the commit, rejects with AdmissionError or SubmitError. */
   submit(submission: Submission): Promise<string> {
-    return this.#holding([submission], () => {
-      const { json, body } = encode(submission)
+    return this.#admitted([submission], (block) => {
+      const { json, body } = encode(submission, block)
       return new Promise((resolve, reject) => {
         if (this.#stopped) return reject(new SubmitError('unavailable', 'the server is stopping'))
         this.#pending.push({ json, body, resolve, reject })
@@ -130,10 +147,10 @@ export class Submitter {
     })
   }
 
-  /** Stores several messages in one transaction, all or none; ids in the order given. */
+  /** Stores several messages of one project in one transaction, all or none; ids in the order given. */
   submitAll(submissions: readonly Submission[]): Promise<string[]> {
-    return this.#holding(submissions, async () => {
-      const { json, body } = join(submissions.map(encode))
+    return this.#admitted(submissions, async (block) => {
+      const { json, body } = join(submissions.map((submission) => encode(submission, block)))
       try {
         const [row] = await this.#once.query<StoredRow>(submitBatch, [json, body])
         this.#report(row!)
@@ -145,16 +162,22 @@ export class Submitter {
   }
 
   /**
-   * Stores messages under an idempotency key, in one transaction. The same key with the same hash gives the ids of the
+   * Stores messages of one project under an idempotency key, in one transaction. The same key with the same hash gives the ids of the
    * first time, also to callers at the same moment; with another hash it is a conflict.
    */
-  submitOnce(key: string, requestHash: Buffer, submissions: readonly Submission[]): Promise<OnceOutcome> {
-    return this.#holding(submissions, async () => {
-      const { json, body } = join(submissions.map(encode))
+  async submitOnce(
+    key: string,
+    requestHash: Buffer,
+    submissions: readonly Submission[],
+  ): Promise<OnceOutcome> {
+    const { projectId, test } = submissions[0]!
+    const storedKey = test ? testKeyPrefix + key : key
+    const store = async (block: string | null): Promise<OnceOutcome> => {
+      const { json, body } = join(submissions.map((submission) => encode(submission, block)))
       try {
         const [row] = await this.#once.query<StoredRow & { outcome: 'stored' | 'repeated' | 'conflict' }>(
           submitOnce,
-          [submissions[0]!.projectId, key, requestHash, json, body],
+          [projectId, storedKey, requestHash, json, body],
         )
         if (row!.outcome === 'conflict') return { outcome: 'conflict' }
         if (row!.outcome === 'stored') this.#report(row!)
@@ -162,7 +185,18 @@ export class Submitter {
       } catch (error) {
         throw asSubmitError(error)
       }
-    })
+    }
+    try {
+      return await this.#admitted(submissions, store, ({ outcome }) => outcome === 'stored')
+    } catch (error) {
+      // A repetition asks for no more than it has: limits do not hide its answer
+      if (!(error instanceof AdmissionError)) throw error
+      const [known] = await this.#once
+        .query<{ same: boolean; message_ids: string[] }>(findOnce, [projectId, storedKey, requestHash])
+        .catch(() => [])
+      if (!known) throw error
+      return known.same ? { outcome: 'repeated', ids: known.message_ids } : { outcome: 'conflict' }
+    }
   }
 
   /** Finishes the batches in flight, refuses what still waits, closes the connections. */
@@ -172,6 +206,28 @@ export class Submitter {
     this.#refusePending(new SubmitError('unavailable', 'the server is stopping'))
     await Promise.all(this.#inFlight)
     await Promise.all([...this.#writers, this.#once].map((client) => client.stop()))
+  }
+
+  /** Stores what the limits let in, and tells them what became of it. */
+  #admitted<T>(
+    submissions: readonly Submission[],
+    store: (block: string | null) => Promise<T>,
+    isStored: (outcome: T) => boolean = () => true,
+  ): Promise<T> {
+    const { admission } = this.#options
+    return this.#holding(submissions, async () => {
+      if (!admission) return store(null)
+      const { block, settle } = await admit(admission, submissions)
+      try {
+        const outcome = await store(block)
+        settle(isStored(outcome) ? 'stored' : 'refused')
+        return outcome
+      } catch (error) {
+        // Only what the server itself refused is certain not to be there
+        settle(error instanceof SubmitError && error.fault !== 'unavailable' ? 'refused' : 'unknown')
+        throw error
+      }
+    })
   }
 
   /** Counts what is in memory while `work` runs, or refuses it. */
@@ -233,7 +289,7 @@ export class Submitter {
       this.#report(row!)
     } catch (error) {
       // One message that cannot be stored must not take the others with it.
-      if (batch.length > 1 && databaseFault(error) === 'data') {
+      if (batch.length > 1 && (databaseFault(error) === 'data' || isEndedBlock(error))) {
         const middle = Math.ceil(batch.length / 2)
         await this.#write(writer, batch.slice(0, middle))
         await this.#write(writer, batch.slice(middle))
@@ -256,8 +312,17 @@ export class Submitter {
   }
 }
 
+/** The database that does not say what the limits are is away, as for everything else. */
+async function admit(admission: Admission, submissions: readonly Submission[]): Promise<Admitted> {
+  try {
+    return await admission.admit(submissions)
+  } catch (error) {
+    throw error instanceof AdmissionError ? error : asSubmitError(error)
+  }
+}
+
 /** One message as an element of postel.submit_batch's array, but for its offset, which join() adds. */
-function encode(submission: Submission): { json: string; body: Buffer } {
+function encode(submission: Submission, block: string | null): { json: string; body: Buffer } {
   const { raw } = submission
   const compressed = raw.length >= compressFromBytes ? compress(raw) : raw
   const body = compressed.length < raw.length * 0.9 ? compressed : raw
@@ -277,8 +342,10 @@ function encode(submission: Submission): { json: string; body: Buffer } {
     prio: submission.priority ?? null,
     exp: submission.expiresInSeconds ?? null,
     send_at: submission.sendAt ?? null,
+    ...(submission.test && { test: true }),
+    ...(block !== null && { blk: block }),
     rcpt: submission.recipients.map((recipient) => recipient.address),
-    rdom: submission.recipients.map((recipient) => recipient.domain),
+    rdom: submission.recipients.map((recipient) => (submission.test ? testDomain : recipient.domain)),
   })
   return { json, body }
 }

@@ -99,6 +99,7 @@ export class Harness {
       SMTP_SUBMISSION_PORT: `${port}`,
       SMTP_SUBMISSIONS_PORT: `${submissionsPort}`,
       API_PORT: `${apiPort}`,
+      API_REQUESTS_PER_SECOND: '0',
       DELIVERY_MODE: 'relay',
       DELIVERY_RELAY_URL: `smtp://127.0.0.1:${sink.port}`,
       DELIVERY_ALLOW_PRIVATE: 'true',

@@ -153,4 +153,5 @@ test('a revoked key stops working within seconds, also in sessions that are open
     return code === 535
   })
   expect(await client.code('MAIL FROM:<a@revoked.test>')).toBe(530)
+  await client.closed()
 })

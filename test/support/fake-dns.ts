@@ -206,7 +206,8 @@ function recordsOf(zones: Record<string, Zone>, name: string, type: string, cnam
     case 'AAAA':
       return (zone[type] ?? []).map((data) => ({ type, name, ttl, data }))
     case 'TXT':
-      return (zone.TXT ?? []).map((data) => ({ type, name, ttl, data }))
+      // Strings of at most 255 octets, as it must be
+      return (zone.TXT ?? []).map((text) => ({ type, name, ttl, data: text.match(/.{1,255}/gs) ?? [''] }))
     case 'TLSA':
       return (zone.TLSA ?? []).map(({ data, ...rest }) => ({
         type,

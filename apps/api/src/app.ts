@@ -2,13 +2,17 @@
  * The HTTP application: clean the URL → count the request → route → authenticate → read the body → serve → map errors.
  */
 import { withDeadline } from '@postel/runtime/health'
+import { Networks } from '@postel/runtime/networks'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { ApiContext } from './context.ts'
 import { docs } from './docs.ts'
 import { allEndpoints } from './endpoints.ts'
+import { recordOf } from './logs/record-of.ts'
+import { notOffered } from './not-offered.ts'
 import { openApiDocument } from './openapi.ts'
 import { Problem, toProblem } from './problem.ts'
 import { addPath, addRoutes } from './routes.ts'
+import { refuseAmbiguous } from './strict-request.ts'
 
 const readyWithinMs = 5_000
 
@@ -17,8 +21,12 @@ export function createApp(context: ApiContext): Express {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
-  app.use(collapseSlashes, guardHeaders, countRequest(context))
+  const isTrusted = new Networks(context.trustedProxies)
+  app.set('trust proxy', (address: string) => isTrusted.includes(address))
+  app.use(collapseSlashes, guardHeaders, countRequest(context), refuseAmbiguous)
 
+  app.use('/auth', ...context.people.handlers)
+  app.use(notOffered(context))
   const endpoints = allEndpoints(context)
   addRoutes(app, endpoints, context)
 
@@ -54,7 +62,7 @@ const guardHeaders: RequestHandler = (_request, response, next) => {
   next()
 }
 
-function countRequest({ events }: ApiContext): RequestHandler {
+function countRequest({ events, requestLog }: ApiContext): RequestHandler {
   return (request, response, next) => {
     const startedAt = performance.now()
     response.once('close', () => {
@@ -65,6 +73,8 @@ function countRequest({ events }: ApiContext): RequestHandler {
         status: response.writableEnded ? response.statusCode : 499,
         seconds: (performance.now() - startedAt) / 1000,
       })
+      const record = recordOf(request, response, performance.now() - startedAt)
+      if (record) requestLog.add(record)
     })
     next()
   }
@@ -90,6 +100,7 @@ function sendProblem({ events }: ApiContext): ErrorRequestHandler {
     if (response.headersSent) return next(error)
     // The rest of a body that nobody will read is not worth keeping the connection.
     if (!request.complete) response.set('connection', 'close')
+    response.locals.refusal = `${problem.kind}: ${problem.message}`
     response.status(problem.statusCode).set(problem.headers).json(problem.body())
   }
 }

@@ -1,6 +1,6 @@
 /** Who asks, and what that allows. */
 import type { Actor } from '@postel/db/queries/audit'
-import type { Principal } from '@postel/db/queries/credentials'
+import type { Credential, OrganizationStatus, Principal } from '@postel/db/queries/credentials'
 import { Problem } from './problem.ts'
 
 /**
@@ -32,10 +32,13 @@ export type Caller = {
   role: Role
   /** The organization it acts in; null only for operators that named none. */
   organizationId: string | null
+  organizationStatus: OrganizationStatus | null
   /** The project it acts in; null when it acts in the whole organization. */
   projectId: string | null
   /** What it may send; null when it acts in no project. */
   sender: Principal | null
+  /** The key behind it; null for a person. */
+  credential: Credential | null
 }
 
 export function mayUse(role: Role, access: Access): boolean {

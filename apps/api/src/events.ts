@@ -7,7 +7,9 @@ export class ApiEvents {
   readonly #log: Logger
   readonly #emails
   readonly #recipients
+  readonly #activities
   readonly #requests
+  readonly #logsDropped
 
   constructor(log: Logger, registry: Registry) {
     const registers = [registry]
@@ -20,6 +22,17 @@ export class ApiEvents {
     this.#recipients = new Counter({
       name: 'postel_api_recipients_total',
       help: 'Recipients of messages stored',
+      registers,
+    })
+    this.#activities = new Counter({
+      name: 'postel_api_activities_total',
+      help: 'Openings and clicks of recipients',
+      labelNames: ['type', 'result'] as const,
+      registers,
+    })
+    this.#logsDropped = new Counter({
+      name: 'postel_api_request_logs_dropped_total',
+      help: 'Requests that were not written down because the database was away',
       registers,
     })
     this.#requests = new Histogram({
@@ -58,6 +71,53 @@ export class ApiEvents {
       { event: 'hint_lost', err: described(error) },
       'a hint was lost; the poll will find the mail',
     )
+  }
+
+  /** When keys were last used could not be written down; it is tried again. */
+  activityRecorded(activities: readonly { type: 'opened' | 'clicked' }[]): void {
+    for (const { type } of activities) this.#activities.inc({ type, result: 'recorded' })
+  }
+
+  /** One too many of a message, or of all together. */
+  activityDropped(type: 'opened' | 'clicked'): void {
+    this.#activities.inc({ type, result: 'dropped' })
+  }
+
+  activityLost(count: number, error: unknown): void {
+    this.#log.warn(
+      { event: 'activity_lost', count, err: described(error) },
+      'openings and clicks could not be written down',
+    )
+  }
+
+  usesLost(error: unknown): void {
+    this.#log.warn({ event: 'uses_lost', err: described(error) })
+  }
+
+  /** It starts all the same, and is not ready until the database is. */
+  notReady(error: unknown): void {
+    this.#log.warn({ event: 'not_ready', err: described(error) })
+  }
+
+  /** What better-auth says; it names no secret and no address. */
+  auth(level: 'error' | 'warn' | 'info' | 'debug', message: string, error?: Error): void {
+    this.#log[level]({ event: 'auth', ...(error !== undefined && { err: described(error) }) }, message)
+  }
+
+  /** Mail of Postel's own that a person waits for was not stored. */
+  systemMailLost(error: unknown): void {
+    this.#log.error({ event: 'system_mail_lost', err: described(error) })
+  }
+
+  /** Blocks of quota or shares of rates could not be renewed; it is tried again. */
+  limitsFailed(error: unknown): void {
+    this.#log.warn({ event: 'limits_failed', err: described(error) })
+  }
+
+  /** Requests that will not be in the log of requests. */
+  logsDropped(count: number, error?: unknown): void {
+    this.#logsDropped.inc(count)
+    if (error !== undefined) this.#log.warn({ event: 'logs_dropped', count, err: described(error) })
   }
 
   /** A stored message that the parser cannot read; it is shown without its text. */

@@ -1,6 +1,8 @@
 /** The OpenAPI 3.1 document, from the endpoints: the schemas that validate requests and those that the replies follow. */
+import { z } from 'zod'
 import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi'
 import type { Endpoint } from './endpoint.ts'
+import { examples } from './examples.ts'
 import { problemReply } from './shapes.ts'
 
 const problemTexts: Record<number, string> = {
@@ -16,6 +18,25 @@ const problemTexts: Record<number, string> = {
   503: 'Nothing was changed: try again after `Retry-After`.',
 }
 
+/** Where a caller acts that could act in several places. */
+const place = z.object({
+  'Postel-Organization': z
+    .guid()
+    .optional()
+    .meta({
+      description:
+        'The organization to act in: for operators, and for people who are members of several. A key of an organization has its own.',
+      param: { id: 'PostelOrganization' },
+    }),
+  'Postel-Project': z
+    .string()
+    .optional()
+    .meta({
+      description: 'The project to act in, by id or name: for keys of a whole organization, and for people.',
+      param: { id: 'PostelProject' },
+    }),
+})
+
 /** The document as it is served; `publicUrl` is its server. */
 export function openApiDocument(
   endpoints: readonly Endpoint[],
@@ -24,7 +45,7 @@ export function openApiDocument(
   const paths: ZodOpenApiPathsObject = {}
   for (const endpoint of endpoints) {
     paths[endpoint.path] ??= {}
-    paths[endpoint.path]![endpoint.method] = operation(endpoint)
+    paths[endpoint.path]![endpoint.method] = operation(endpoint, publicUrl)
   }
   return createDocument({
     openapi: '3.1.0',
@@ -41,8 +62,8 @@ export function openApiDocument(
   })
 }
 
-function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
-  const { id, tag, summary, description, access, params, query, headers, body, reply } = endpoint
+function operation(endpoint: Endpoint, publicUrl: string): ZodOpenApiOperationObject {
+  const { id, tag, summary, access, params, query, body, reply } = endpoint
   const { replyType = 'application/json', status = 200 } = endpoint
   const refusals = [...problemStatuses(endpoint)]
     .sort()
@@ -54,17 +75,22 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
     operationId: id,
     tags: [tag],
     summary,
-    ...(description !== undefined && { description }),
+    description: describe(endpoint, publicUrl),
     ...(access === 'anyone' && { security: [] }),
     requestParams: {
       ...(params && { path: params }),
       ...(query && { query }),
-      ...(headers && { header: headers }),
+      ...headerParameters(endpoint),
     },
     ...(body && {
       requestBody: {
         required: body.required ?? true,
-        content: { [body.type ?? 'application/json']: { schema: body.schema } },
+        content: {
+          [body.type ?? 'application/json']: {
+            schema: body.schema,
+            ...(examples[id] !== undefined && { example: examples[id] }),
+          },
+        },
       },
     }),
     responses: {
@@ -74,10 +100,34 @@ function operation(endpoint: Endpoint): ZodOpenApiOperationObject {
   }
 }
 
+/** What it does, and a call of it that can be pasted into a shell. */
+function describe({ id, method, path, access, description, body }: Endpoint, publicUrl: string): string {
+  const url = `${publicUrl}${path.replaceAll(/\{(\w+)\}/g, (_, name: string) => `$${name.toUpperCase()}`)}`
+  const parts = [`curl ${method === 'get' ? '' : `-X ${method.toUpperCase()} `}"${url}"`]
+  if (access !== 'anyone') parts.push('-H "Authorization: Bearer $POSTEL_API_KEY"')
+  const example = examples[id]
+  if (body && example !== undefined) {
+    const text = typeof example === 'string' ? example : JSON.stringify(example, null, 2)
+    parts.push(
+      `-H 'Content-Type: ${body.type ?? 'application/json'}'`,
+      `--data-binary '${text.replaceAll("'", "'\\''")}'`,
+    )
+  }
+  const call = `\`\`\`sh\n${parts.join(' \\\n  ')}\n\`\`\``
+  return description === undefined ? call : `${description}\n\n${call}`
+}
+
+function headerParameters({ access, headers }: Endpoint): { header?: z.ZodObject } {
+  if (access === 'anyone' || access === 'own') return headers ? { header: headers } : {}
+  return { header: headers ? headers.extend(place.shape) : place }
+}
+
 /** Every status of a refusal that the endpoint may give. */
 export function problemStatuses({ access, params, query, body, problems = [] }: Endpoint): Set<number> {
   const statuses = new Set([503, ...problems])
-  if (access !== 'anyone' && access !== 'own') for (const each of [401, 403, 422]) statuses.add(each)
+  // 404: the organization or project that its headers name
+  if (access !== 'anyone' && access !== 'own')
+    for (const each of [401, 403, 404, 422, 429]) statuses.add(each)
   if (params || query) statuses.add(422)
   if (body) for (const each of [400, 413, 415, 422]) statuses.add(each)
   return statuses

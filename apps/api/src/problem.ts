@@ -1,4 +1,5 @@
 /** Every error body of the API, in Resend's envelope. No other file makes one. */
+import { AdmissionError } from '@postel/db/admission'
 import { databaseFault, sqlState } from '@postel/db/errors'
 import { SubmitError } from '@postel/db/submitter'
 import type { FieldProblem } from '@postel/mail/compose'
@@ -85,6 +86,7 @@ export function parameterProblem(error: z.ZodError): Problem {
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof SubmitError) return fromSubmitError(error)
+  if (error instanceof AdmissionError) return fromAdmissionError(error)
   if (isDatabaseAway(error))
     return unavailable('The service cannot reach its database. Try again later.', error)
   const status = clientErrorStatus(error)
@@ -102,6 +104,21 @@ export function tooLarge(): Problem {
 
 export function unavailable(message: string, cause?: unknown): Problem {
   return new Problem('service_unavailable', message, { headers: { 'retry-after': '5' }, cause })
+}
+
+function fromAdmissionError({ refusal, message, retryAfterMs }: AdmissionError): Problem {
+  const headers = retryAfterMs === null ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }
+  switch (refusal) {
+    case 'monthly_quota':
+      return new Problem('monthly_quota_exceeded', message, { headers })
+    case 'rate':
+      return new Problem('rate_limit_exceeded', message, { headers })
+    case 'frozen':
+    case 'no_receiving':
+      return new Problem('suspended_api_key', message)
+    default:
+      throw new Error(`unreachable: ${refusal satisfies never}`)
+  }
 }
 
 function fromSubmitError(error: SubmitError): Problem {
@@ -123,7 +140,7 @@ function fromSubmitError(error: SubmitError): Problem {
 }
 
 /** Faults of a read: Postgres answered that it cannot now, or the link or the driver failed. */
-function isDatabaseAway(error: unknown): boolean {
+export function isDatabaseAway(error: unknown): boolean {
   if (sqlState(error) !== undefined) return databaseFault(error) !== 'data'
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
   return /^(CONNECT_TIMEOUT|CONNECTION_[A-Z]+|E(CONN|HOST|NET|PIPE|TIMEDOUT|AI_|NOTFOUND)[A-Z]*)$/.test(

@@ -56,6 +56,7 @@ test('emails.send stores a message and emails.get gives back what was sent', asy
     scheduled_at: null,
     tags: [{ name: 'kind', value: 'welcome' }],
     topic_id: null,
+    project_id: tenant.projectId,
     recipients: ['bob@dest.test', 'carol@other.test', 'dave@dest.test', 'eve@dest.test'].map((address) => ({
       email: address,
       ...state,

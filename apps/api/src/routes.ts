@@ -54,8 +54,12 @@ export function addPath(
 function stepsOf(endpoint: Endpoint, context: ApiContext): RequestHandler[] {
   const { access, body, status = 200, params, query } = endpoint
   const identify: RequestHandler = async (request, response, next) => {
-    if (access !== 'anyone' && access !== 'own')
-      response.locals.caller = await authenticate(context.credentials, request, access)
+    if (access !== 'anyone' && access !== 'own') {
+      const caller = await authenticate(context, request, access)
+      context.requests.count(caller, response)
+      refuseFrozen(caller, endpoint)
+      response.locals.caller = caller
+    }
     next()
   }
   const serve: RequestHandler = async (request, response) => {
@@ -71,6 +75,12 @@ function stepsOf(endpoint: Endpoint, context: ApiContext): RequestHandler[] {
     if (reply !== undefined) response.status(status).json(reply)
   }
   return body ? [identify, ...bodyReader(body, context), serve] : [identify, serve]
+}
+
+/** Whoever reads may go on; operators, who froze it, may change it. */
+function refuseFrozen({ organizationStatus, role }: Caller, { method }: Endpoint): void {
+  if (organizationStatus !== 'frozen' || role === 'operator' || method === 'get') return
+  throw new Problem('suspended_api_key', 'This organization is frozen: it can be read, and nothing else.')
 }
 
 function bodyReader(body: NonNullable<Endpoint['body']>, { limits }: ApiContext): RequestHandler[] {

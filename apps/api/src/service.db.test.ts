@@ -1,6 +1,11 @@
 /** The process around the API: health, metrics, documentation, and what clients see without a database. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { connect } from '@postel/db/client'
+import type { ApiContext } from './context.ts'
+import { allEndpoints } from './endpoints.ts'
+import { examples } from './examples.ts'
 import { type Reply, startApi, type Tenant, type TestApi } from './testing/start-api.ts'
 
 let api: TestApi
@@ -57,19 +62,42 @@ describe('the documentation', () => {
     // biome-ignore lint/suspicious/noExplicitAny: looked into below
     const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as any
     expect(document).toMatchObject({ openapi: '3.1.0', servers: [{ url: 'http://localhost:3000' }] })
-    expect(Object.keys(document.paths)).toEqual([
-      '/emails',
-      '/emails/batch',
-      '/emails/{id}',
-      '/sandbox/messages',
-      '/sandbox/messages/{id}',
-    ])
+    const paths = allEndpoints({} as ApiContext).map(({ path }) => path)
+    expect(Object.keys(document.paths)).toEqual([...new Set(paths)])
     const { SendEmailRequest: request } = document.components.schemas
-    expect(request.required).toEqual(['from', 'to', 'subject'])
+    expect(request.required).toEqual(['to'])
     expect(request.properties.to.anyOf).toEqual([
       { type: 'string' },
       { type: 'array', items: { type: 'string' } },
     ])
+  })
+
+  test('each endpoint that needs a body has an example that it takes', () => {
+    const wrong = allEndpoints({} as ApiContext).flatMap(({ id, body }) => {
+      if (!body || (body.required === false && examples[id] === undefined)) return []
+      try {
+        body.parse(structuredClone(examples[id]))
+        return []
+      } catch (error) {
+        return [`${id}: ${(error as Error).message}`]
+      }
+    })
+    expect(wrong).toEqual([])
+  })
+
+  test('each endpoint is shown as a call of this server that a shell takes as it is', async () => {
+    // biome-ignore lint/suspicious/noExplicitAny: looked into below
+    const document = (await (await fetch(`${api.url}/openapi.json`)).json()) as any
+    const { description } = document.paths['/emails'].post
+    const call = /```sh\n([\s\S]*)\n```/.exec(description)![1]!
+    const script = call
+      .replaceAll('http://localhost:3000', api.url)
+      .replace('example.com', 'example.test')
+      .replace('curl ', 'curl -s ')
+    const { stdout } = await promisify(execFile)('sh', ['-c', script], {
+      env: { ...process.env, POSTEL_API_KEY: tenant.key },
+    })
+    expect(JSON.parse(stdout)).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) })
   })
 
   test('the page loads only files of this server', async () => {

@@ -1,19 +1,33 @@
 /** The api process: one HTTP listener, one group commit, health. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Admission } from '@postel/db/admission'
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, requireDurability, type Sql } from '@postel/db/client'
 import { Credentials } from '@postel/db/queries/credentials'
 import { checkEmailTables } from '@postel/db/queries/emails'
+import { writeSystemSettings } from '@postel/db/queries/people'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
+import { MailFeatureDirectory } from '@postel/db/queries/tracking'
+import { requireSecret } from '@postel/db/sealed-secrets'
 import { Submitter } from '@postel/db/submitter'
+import { MailLinks } from '@postel/mail/tracking'
+import { DnsRecords } from '@postel/runtime/dns-records'
 import { type Health, listen, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
+import { createSecretBox, type SecretBox } from '@postel/runtime/secret-box'
+import { domainHosts } from '@postel/runtime/settings'
 import { createApp } from './app.ts'
-import type { ApiConfig } from './config.ts'
+import { type ApiConfig, githubOf, oidcOf } from './config.ts'
 import { ApiEvents } from './events.ts'
+import { RequestLog } from './logs/request-log.ts'
+import { People } from './people/people.ts'
+import { SystemMail } from './people/system-mail.ts'
+import { isDatabaseAway } from './problem.ts'
+import { RequestLimit } from './request-limit.ts'
+import { ActivityLog } from './tracking/activity-log.ts'
 
 const headersTimeoutMs = 10_000
 const requestTimeoutMs = 60_000
@@ -32,9 +46,18 @@ export class ApiService implements Service {
   /** Apart from the pool, so that a busy pool does not look like an absent database. */
   readonly #healthSql: Sql
   readonly #publisher: Publisher
+  readonly #admission: Admission
   readonly #submitter: Submitter
+  readonly #credentials: Credentials
+  readonly #secretBox: SecretBox
+  /** drizzle's alone. */
+  readonly #authSql: Sql
+  readonly #people: People
+  readonly #activity: ActivityLog
+  readonly #requestLog: RequestLog
   readonly #server: Server
   #health: Health | undefined
+  #settingsTold = false
   #stopping: Promise<void> | undefined
 
   constructor(config: ApiConfig, log: Logger) {
@@ -49,25 +72,72 @@ export class ApiService implements Service {
     const hintLost = (error: unknown) => this.#events.hintLost(error)
     this.#publisher = new Publisher(config.DATABASE_URL, 'postel-api-notify', hintLost)
     const schedule = new RetrySchedule(this.#sql, hintLost)
+    this.#admission = new Admission({
+      sql: this.#sql,
+      name: 'api',
+      onError: (error) => this.#events.limitsFailed(error),
+    })
     this.#submitter = new Submitter({
       url: config.DATABASE_URL,
       name: 'postel-api',
+      admission: this.#admission,
       onStored: (ipIds, due) => {
         this.#publisher.work(ipIds)
         void schedule.add(due)
       },
     })
+    this.#secretBox = createSecretBox(config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS)
+    this.#credentials = new Credentials(this.#sql, (error) => this.#events.usesLost(error))
+    const features = new MailFeatureDirectory(this.#sql)
+    const links = new MailLinks({
+      secrets: [config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS].filter((each) => each !== undefined),
+      publicUrl: config.POSTEL_PUBLIC_URL,
+      featuresOf: (project, domain) => features.of(project, domain),
+    })
+    this.#activity = new ActivityLog(this.#sql, this.#events)
+    this.#requestLog = new RequestLog(this.#sql, this.#events)
+    const limits = {
+      links,
+      maxMessageBytes: config.MAX_MESSAGE_BYTES,
+      maxRecipients: config.SMTP_MAX_RECIPIENTS,
+      hostname: config.POSTEL_HOSTNAME,
+    }
+    this.#authSql = connect(config.DATABASE_URL, { name: 'postel-api-people', max: 3, statementTimeoutMs })
+    this.#people = new People({
+      sql: this.#sql,
+      authSql: this.#authSql,
+      events: this.#events,
+      systemMail: new SystemMail({
+        sql: this.#sql,
+        credentials: this.#credentials,
+        submitter: this.#submitter,
+        limits,
+        from: config.SYSTEM_MAIL_FROM,
+        project: config.SYSTEM_MAIL_PROJECT,
+      }),
+      secrets: [config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS].filter((each) => each !== undefined),
+      publicUrl: config.POSTEL_PUBLIC_URL,
+      signUp: config.AUTH_SIGNUP,
+      github: githubOf(config),
+      oidc: oidcOf(config),
+    })
     const app = createApp({
       sql: this.#sql,
-      credentials: new Credentials(this.#sql),
+      credentials: this.#credentials,
       submitter: this.#submitter,
       events: this.#events,
-      limits: {
-        maxMessageBytes: config.MAX_MESSAGE_BYTES,
-        maxRecipients: config.SMTP_MAX_RECIPIENTS,
-        hostname: config.POSTEL_HOSTNAME,
-      },
+      people: this.#people,
+      links,
+      activity: this.#activity,
+      requestLog: this.#requestLog,
+      limits,
+      dns: new DnsRecords({ servers: config.DNS_SERVERS, timeoutMs: config.DNS_TIMEOUT_MS }),
+      domainHosts: domainHosts(config),
       sandbox: config.DELIVERY_MODE === 'sandbox',
+      requests: new RequestLimit(config.API_REQUESTS_PER_SECOND),
+      trustedProxies: config.API_TRUSTED_PROXIES,
+      secretBox: this.#secretBox,
+      webhooksAllowPrivate: config.WEBHOOKS_ALLOW_PRIVATE,
       publicUrl: config.POSTEL_PUBLIC_URL,
       ready: () => this.#ready(),
     })
@@ -90,11 +160,17 @@ export class ApiService implements Service {
   async start(): Promise<void> {
     const config = this.#config
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
+    await requireSecret(this.#sql, this.#secretBox).catch((error) => {
+      if (!isDatabaseAway(error)) throw error
+      this.#events.notReady(error)
+    })
     this.#health = await serveHealth({
       port: config.METRICS_PORT,
       registry: this.#registry,
       ready: () => this.#ready(),
     })
+    await this.#tellSettings().catch((error) => this.#events.notReady(error))
+    this.#people.reseal()
     await listen(this.#server, config.API_PORT, '0.0.0.0')
   }
 
@@ -106,14 +182,34 @@ export class ApiService implements Service {
   async #ready(): Promise<void> {
     if (this.#stopping) throw new Error('stopping')
     await checkEmailTables(this.#healthSql)
+    await this.#tellSettings()
+  }
+
+  /** Once; the tables may not be there yet when this process starts. */
+  async #tellSettings(): Promise<void> {
+    if (this.#settingsTold) return
+    await writeSystemSettings(this.#healthSql, {
+      mail_from: this.#config.SYSTEM_MAIL_FROM ?? null,
+      mail_project: this.#config.SYSTEM_MAIL_PROJECT ?? null,
+    })
+    this.#settingsTold = true
   }
 
   async #stop(): Promise<void> {
     await this.#drain()
+    await this.#people.stop()
+    await this.#activity.stop()
+    await this.#requestLog.flush()
     await this.#submitter.stop()
+    await this.#admission.stop()
     await this.#publisher.stop()
     await this.#health?.stop()
-    await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
+    await this.#credentials.stop()
+    await Promise.all([
+      this.#sql.end({ timeout: 5 }),
+      this.#authSql.end({ timeout: 5 }),
+      this.#healthSql.end({ timeout: 1 }),
+    ])
   }
 
   /** Requests that have begun are answered; connections without one are closed. */

@@ -5,7 +5,7 @@ import type { CompiledReplyRule } from '@postel/mail/reply-classifier'
 import { retryAfterSeconds } from '@postel/mail/retry-hint'
 import { toSevenBit } from '@postel/mail/seven-bit'
 import { bounced, deferred, delivered, failed, type Verdict } from './classify.ts'
-import { KeysUnavailable, SigningKeyError } from './sign.ts'
+import { DomainNotVerified, KeysUnavailable, type Signed, SigningKeyError } from './sign.ts'
 import type { SmtpClient, SmtpResult } from './smtp-client.ts'
 import { fenced, type SmtpEnvelope, type SmtpError } from './smtp-connection.ts'
 
@@ -19,7 +19,7 @@ export type DeliverOptions = {
   /** Name the message in ENVID, so that the sandbox mailbox knows whose it is. */
   tellEnvelopeId: boolean
   /** The signature fields of a message that had to be changed for this remote. */
-  sign: (raw: Buffer, domain: string | null) => Promise<Buffer>
+  sign: (raw: Buffer, message: Signed) => Promise<Buffer>
   replyRules: readonly CompiledReplyRule[]
   /** Writes down recipients that are final while others have their transaction before them; false: it could not. */
   recordPart: (outcome: Outcome) => Promise<boolean>
@@ -203,13 +203,13 @@ async function fit(
 /** What keeps it from being signed is neither the message's fault nor a mistake of ours. */
 async function signAnew(
   content: Buffer,
-  { signingDomain }: LoadedMessage,
+  message: LoadedMessage,
   sign: DeliverOptions['sign'],
 ): Promise<Buffer | { verdict: Verdict } | 'fenced'> {
   try {
-    return await sign(content, signingDomain)
+    return await sign(content, message)
   } catch (error) {
-    if (error instanceof KeysUnavailable) return 'fenced'
+    if (error instanceof KeysUnavailable || error instanceof DomainNotVerified) return 'fenced'
     if (error instanceof SigningKeyError) return { verdict: keyUnusable() }
     throw error
   }

@@ -13,12 +13,13 @@ import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { SandboxStore } from '@postel/db/queries/sandbox-store'
 import { loadSites, saveDestinations, saveSites } from '@postel/db/queries/sites'
 import { TlsQueries } from '@postel/db/queries/tls'
+import { requireSecret } from '@postel/db/sealed-secrets'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import { type Health, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
-import { createSecretBox } from '@postel/runtime/secret-box'
+import { createSecretBox, type SecretBox } from '@postel/runtime/secret-box'
 import { readable } from './classify.ts'
 import type { OutboundConfig } from './config.ts'
 import { Directory } from './directory.ts'
@@ -34,6 +35,7 @@ import { openSandboxMailbox, type SandboxMailbox } from './sandbox-mailbox.ts'
 import { Signer } from './sign.ts'
 import { Sites } from './sites.ts'
 import { stopped, TakeLoop } from './take-loop.ts'
+import { TestMail } from './test-mail.ts'
 import { Transport } from './transport.ts'
 
 const reportEveryMs = 250
@@ -50,6 +52,7 @@ export class OutboundService implements Service {
   readonly #registry = createRegistry('outbound', { processMetrics: true })
   readonly #events: OutboundEvents
   readonly #queries: OutboundQueries
+  readonly #secretBox: SecretBox
   readonly #publisher: Publisher
   readonly #listener: Listener
   readonly #holder: Holder
@@ -61,6 +64,7 @@ export class OutboundService implements Service {
   readonly #reader: Reader
   readonly #recorder: Recorder
   readonly #sites: Sites
+  readonly #testMail: TestMail
   readonly #loop: TakeLoop
   #mailbox: SandboxMailbox | undefined
   #health: Health | undefined
@@ -149,12 +153,14 @@ export class OutboundService implements Service {
           this.#loop.leave(outcome)
           this.#reader.forget(outcome)
         }
+        this.#testMail.recorded(outcomes)
         if (due.length > 0) void schedule.add(due)
         this.#publisher.events(made)
         this.#loop.pump()
       },
     })
-    const signer = new Signer(this.#queries, createSecretBox(config.POSTEL_SECRET))
+    this.#secretBox = createSecretBox(config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS)
+    const signer = new Signer(this.#queries, this.#secretBox, Buffer.from(config.POSTEL_SECRET, 'base64'))
     this.#sites = new Sites({
       destinationOf: (domain, urgent) => this.#directory.find(domain, urgent),
       sendable: (ipId) => this.#holder.sendable(ipId),
@@ -166,7 +172,7 @@ export class OutboundService implements Service {
       connecting: this.#transport.connecting,
       tellEnvelopeId: config.DELIVERY_MODE === 'sandbox',
       replyRules: () => this.#policies.replyRules,
-      sign: (raw, domain) => signer.sign(raw, domain),
+      sign: (raw, message) => signer.sign(raw, message),
       onOutcome: (outcome) => {
         events.tried(outcome)
         this.#recorder.add(outcome)
@@ -193,6 +199,24 @@ export class OutboundService implements Service {
         this.#reader.release(message)
       },
     })
+    this.#testMail = new TestMail({
+      store: new SandboxStore(this.#queries.sql),
+      hostname: config.POSTEL_HOSTNAME,
+      sendable: (ipId) => this.#holder.sendable(ipId),
+      onOutcome: (outcome) => {
+        events.tried(outcome)
+        this.#recorder.add(outcome)
+      },
+      onReleased: (message) => {
+        this.#loop.leave(message)
+        this.#reader.release(message)
+      },
+      onError: (error) => events.sandboxFailed(error),
+      onRoom: () => {
+        this.#lanes.unpark('test mail')
+        this.#loop.pump()
+      },
+    })
     this.#notes = new Notes({
       takeSites: () => this.#sites.takeChanges(),
       untell: (sites) => this.#sites.untell(sites),
@@ -206,6 +230,7 @@ export class OutboundService implements Service {
       lanes: this.#lanes,
       reader: this.#reader,
       sites: this.#sites,
+      testMail: this.#testMail,
       recorder: this.#recorder,
       signer,
       events,
@@ -237,6 +262,7 @@ export class OutboundService implements Service {
   async start(): Promise<void> {
     const config = this.#config
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#queries.sql)
+    await requireSecret(this.#queries.sql, this.#secretBox)
     if (config.DELIVERY_MODE === 'sandbox')
       this.#mailbox = await openSandboxMailbox(new SandboxStore(this.#queries.sql), this.#events)
     this.#health = await serveHealth({
@@ -269,6 +295,7 @@ export class OutboundService implements Service {
     await this.#loop.stop()
     this.#lanes.clear()
     await this.#sites.stop(stopAfterDotMs)
+    await this.#testMail.stop()
     await this.#recorder.flush(5_000)
     clearInterval(this.#reportTimer)
     await this.#notes.stop()

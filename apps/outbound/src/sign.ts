@@ -1,11 +1,18 @@
-/** DKIM keys, decrypted and kept for a while, and the signature fields for a message, dated by the database's clock. */
+/**
+ * What a message of a domain leaves with: signature fields, dated by the database's clock, and the envelope sender. Keys are
+ * decrypted and kept for a while.
+ */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import type { OutboundQueries } from '@postel/db/queries/outbound'
+import type { LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
 import { type DkimKey, signDkim } from '@postel/mail/dkim'
+import { returnToken } from '@postel/mail/return-path'
 import type { SecretBox } from '@postel/runtime/secret-box'
 
 /** `behindMs` turns performance.now() into the database's time. */
-type Keys = { keys: DkimKey[]; behindMs: number }
+type Sending = { keys: DkimKey[]; returnPathHost: string | null; behindMs: number }
+
+/** Whose mail it is. */
+export type Signed = Pick<LoadedMessage, 'projectId' | 'signingDomain'>
 
 const keysTtlMs = 30_000
 const domainsMax = 10_000
@@ -20,51 +27,90 @@ export class KeysUnavailable extends Error {
   override name = 'KeysUnavailable'
 }
 
+/** The project may not send from the domain any more: its mail waits until it may again. */
+export class DomainNotVerified extends Error {
+  override name = 'DomainNotVerified'
+}
+
 export class Signer {
   readonly #queries: OutboundQueries
   readonly #box: SecretBox
-  readonly #keys = new Map<string, { at: number; keys: Promise<Keys> }>()
+  readonly #tokenSecret: Buffer
+  readonly #domains = new Map<string, { at: number; sending: Promise<Sending> }>()
 
-  constructor(queries: OutboundQueries, box: SecretBox) {
+  /** `tokenSecret` proves that return paths are ours. */
+  constructor(queries: OutboundQueries, box: SecretBox, tokenSecret: Buffer) {
     this.#queries = queries
     this.#box = box
+    this.#tokenSecret = tokenSecret
   }
 
   /**
    * The signature fields to put before the message; empty when its domain has no keys. Rejects when keys exist and cannot
-   * be used (another POSTEL_SECRET, a row moved to another domain): such mail must wait, not leave unsigned.
+   * be used (another POSTEL_SECRET, a row moved to another domain), or when the domain is not verified: such mail must wait,
+   * not leave unsigned.
    */
-  async sign(message: Buffer, domain: string | null): Promise<Buffer> {
-    if (!domain) return Buffer.alloc(0)
-    const { keys, behindMs } = await this.#keysOf(domain)
+  async sign(message: Buffer, { projectId, signingDomain }: Signed): Promise<Buffer> {
+    if (!signingDomain) return Buffer.alloc(0)
+    const { keys, behindMs } = await this.#sendingOf(projectId, signingDomain)
     if (keys.length === 0) return Buffer.alloc(0)
     const now = new Date(performance.now() + behindMs)
     return Buffer.from(await signDkim(message, keys, now), 'latin1')
   }
 
-  #keysOf(domain: string): Promise<Keys> {
-    const known = this.#keys.get(domain)
-    if (known && performance.now() - known.at < keysTtlMs) return known.keys
-    if (this.#keys.size >= domainsMax) this.#keys.clear()
-    const keys = this.#load(domain)
-    this.#keys.set(domain, { at: performance.now(), keys })
-    keys.catch(() => this.#keys.delete(domain))
-    return keys
+  /**
+   * The message with the envelope sender that it leaves with: below its domain, so that SPF passes for that, and such that
+   * a bounce finds the message again. As the client gave it where that is empty, or the domain's records are not in DNS.
+   */
+  async withReturnPath(message: LoadedMessage): Promise<LoadedMessage> {
+    const { projectId, signingDomain, envelopeFrom, messageId, numbers } = message
+    if (!signingDomain || envelopeFrom === '') return message
+    const { returnPathHost } = await this.#sendingOf(projectId, signingDomain)
+    if (returnPathHost === null) return message
+    const token = returnToken(
+      { messageId, number: numbers.length === 1 ? numbers[0]! : 0 },
+      this.#tokenSecret,
+    )
+    return { ...message, envelopeFrom: `${token}@${returnPathHost}` }
   }
 
-  async #load(domain: string): Promise<Keys> {
-    const rows = await this.#queries.dkimKeys(domain).catch((cause) => {
+  #sendingOf(projectId: string, domain: string): Promise<Sending> {
+    const key = `${projectId} ${domain}`
+    const known = this.#domains.get(key)
+    if (known && performance.now() - known.at < keysTtlMs) return known.sending
+    if (this.#domains.size >= domainsMax) this.#domains.clear()
+    const entry = { at: performance.now(), sending: this.#load(projectId, domain) }
+    this.#domains.set(key, entry)
+    entry.sending.catch(() => {
+      if (this.#domains.get(key) === entry) this.#domains.delete(key)
+    })
+    return entry.sending
+  }
+
+  async #load(projectId: string, domain: string): Promise<Sending> {
+    const found = await this.#queries.sendingDomain(projectId, domain).catch((cause) => {
       throw new KeysUnavailable(`the DKIM keys of ${domain} could not be read`, { cause })
     })
+    if (!found) throw await this.#held(projectId, domain)
     // No later than it is there, as the answer took its time: no signature comes from the future
-    const behindMs = (rows[0]?.readAt.getTime() ?? 0) - performance.now()
-    const keys = rows.map((row) => ({
-      domain: row.domain,
+    const behindMs = found.readAt.getTime() - performance.now()
+    const keys = found.keys.map((row) => ({
+      domain: found.name,
       selector: row.selector,
       algorithm: row.algorithm as DkimKey['algorithm'],
-      privateKey: this.#open(row.privateKey, row.domain),
+      privateKey: this.#open(row.privateKey, found.name),
     }))
-    return { keys, behindMs }
+    return { keys, returnPathHost: found.returnPathHost, behindMs }
+  }
+
+  /** Its mail was held when the domain was lost; what came in since then is held now. */
+  async #held(projectId: string, domain: string): Promise<Error> {
+    try {
+      await this.#queries.holdUnverified(projectId, domain)
+    } catch (cause) {
+      return new KeysUnavailable(`mail of ${domain} could not be held`, { cause })
+    }
+    return new DomainNotVerified(`${domain} is not verified`)
   }
 
   #open(sealed: Buffer, domain: string): KeyObject {

@@ -15,6 +15,7 @@ import { type ConnectOptions, connectTo } from './connect.ts'
 import { deliver, outcomeOf, type ReadyMessage } from './deliver.ts'
 import type { Destination } from './plan.ts'
 import { carries, Session } from './session.ts'
+import type { Signed } from './sign.ts'
 import { Throttle, type ThrottleRecord, type ThrottleState } from './throttle.ts'
 import type { TlsFloor } from './tls-policy.ts'
 import { isUrgent } from './turns.ts'
@@ -33,7 +34,7 @@ export type SitesOptions = {
   tellEnvelopeId: boolean
   replyRules: () => readonly CompiledReplyRule[]
   /** The signature fields of a message that had to be changed for its remote. */
-  sign: (raw: Buffer, domain: string | null) => Promise<Buffer>
+  sign: (raw: Buffer, message: Signed) => Promise<Buffer>
   onOutcome: (outcome: Outcome) => void
   /** This system failed on the message. `inDoubt`: behind its final dot. */
   onFault: (message: LoadedMessage, error: unknown, inDoubt: boolean) => void

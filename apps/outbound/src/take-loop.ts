@@ -1,17 +1,21 @@
 /** From lanes to sites: take → load → sign → hand over. One load at a time; what ends meanwhile makes room for the next. */
 import type { Descriptor, LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
+import { testDomain } from '@postel/db/test-mail'
 import { keyUnusable, outcomeOf } from './deliver.ts'
 import type { OutboundEvents } from './events.ts'
 import type { Lanes } from './lanes.ts'
 import type { Reader } from './reader.ts'
 import type { Recorder } from './recorder.ts'
-import { KeysUnavailable, type Signer, SigningKeyError } from './sign.ts'
+import { DomainNotVerified, KeysUnavailable, type Signer, SigningKeyError } from './sign.ts'
 import type { Sites } from './sites.ts'
+import type { TestMail } from './test-mail.ts'
 
 const batchMax = 100
 const batchBytesMax = 16 * 1024 * 1024
 /** Outcomes that wait for the database; beyond it nothing new is taken. */
 const unrecordedMax = 2_000
+/** Much mail is held in the background. */
+const heldMs = 1_000
 const retryLoadMs = 1_000
 
 export type TakeLoopOptions = {
@@ -19,6 +23,7 @@ export type TakeLoopOptions = {
   lanes: Lanes
   reader: Reader
   sites: Sites
+  testMail: TestMail
   recorder: Recorder
   signer: Signer
   events: OutboundEvents
@@ -56,12 +61,12 @@ export class TakeLoop {
 
   #take(): void {
     if (this.#loading || this.#stopped) return
-    const { lanes, sites, recorder, reader, mayStart } = this.#options
+    const { lanes, recorder, reader, mayStart } = this.#options
     if (lanes.count === 0) return reader.refill()
     if (recorder.count >= unrecordedMax) return
     const batch = lanes.take(batchMax, batchBytesMax, (lane, row) => {
       if (!mayStart(lane)) return stopped
-      return sites.reserve(row)
+      return this.#placeFor(row).reserve(row)
     })
     reader.refill()
     if (batch.length === 0) return
@@ -74,8 +79,8 @@ export class TakeLoop {
 
   /** Hands over a message that was read with its body; false when there is no room for it now. */
   accept(message: LoadedMessage): boolean {
-    const { sites, mayStart } = this.#options
-    if (this.#stopped || !mayStart(message) || sites.reserve(message) !== undefined) return false
+    if (this.#stopped || !this.#options.mayStart(message)) return false
+    if (this.#placeFor(message).reserve(message) !== undefined) return false
     this.inFlight.add(message.id)
     void this.#sign(message, performance.now())
     return true
@@ -91,15 +96,19 @@ export class TakeLoop {
     await this.#loading
   }
 
+  #placeFor({ domain }: Pick<Descriptor, 'domain'>): Sites | TestMail {
+    return domain === testDomain ? this.#options.testMail : this.#options.sites
+  }
+
   async #load(batch: readonly Descriptor[]): Promise<void> {
-    const { queries, sites, reader, lanes, events } = this.#options
+    const { queries, reader, lanes, events } = this.#options
     let loaded: LoadedMessage[]
     try {
       loaded = await queries.load(batch)
     } catch (error) {
       events.loadFailed(error)
       for (const row of batch) {
-        sites.unreserve(row)
+        this.#placeFor(row).unreserve(row)
         this.leave(row)
         // Of an IP that was given up meanwhile it is another's
         if (reader.knows(row)) lanes.putBack(row)
@@ -111,7 +120,7 @@ export class TakeLoop {
       const found = new Set(loaded.map((message) => message.id))
       for (const row of batch) {
         if (found.has(row.id)) continue
-        sites.unreserve(row)
+        this.#placeFor(row).unreserve(row)
         this.leave(row)
         reader.forget(row)
       }
@@ -120,16 +129,25 @@ export class TakeLoop {
     for (const message of loaded) void this.#sign(message, startedAt)
   }
 
-  async #sign(message: LoadedMessage, startedAt: number): Promise<void> {
-    const { signer, sites, recorder, reader, events, announce, onFault } = this.#options
+  async #sign(loaded: LoadedMessage, startedAt: number): Promise<void> {
+    let message = loaded
+    const { signer, sites, testMail, recorder, reader, events, announce, onFault } = this.#options
+    const place = this.#placeFor(message)
     await announce()
     try {
-      sites.add({ message, signature: await signer.sign(message.raw, message.signingDomain), startedAt })
+      message = await signer.withReturnPath(loaded)
+      const ready = { message, signature: await signer.sign(message.raw, message), startedAt }
+      if (!message.test || place === testMail) return place.add(ready)
+      // Whatever lane it came by, no connection is opened for it
+      sites.unreserve(message)
+      testMail.add(ready)
     } catch (error) {
       events.signFailed(message.messageId, error)
-      sites.unreserve(message)
-      if (error instanceof KeysUnavailable) {
-        // The keys could not be asked for: that is no try, and the row is found again
+      place.unreserve(message)
+      if (error instanceof KeysUnavailable || error instanceof DomainNotVerified) {
+        // The keys could not be asked for, or the mail is being held: that is no try, and the row is found again if it is there
+        if (error instanceof DomainNotVerified)
+          await new Promise((resolve) => setTimeout(resolve, heldMs).unref())
         this.leave(message)
         reader.release(message)
         return

@@ -30,6 +30,7 @@ test('with nothing set, the sandbox', () => {
     DELIVERY_MODE: 'sandbox',
     BOOTSTRAP_DOMAINS_VERIFIED: 'true',
     WEBHOOKS_ALLOW_PRIVATE: 'true',
+    SYSTEM_MAIL_FROM: 'Postel <postel@example.test>',
     OUTBOUND_ADDRESSES: '127.0.0.1,127.0.0.2',
     API_PORT: '3001',
     SMTP_SUBMISSION_PORT: '2587',

@@ -50,6 +50,7 @@ export function appEnvironment(name: AppName, context: AppContext): NodeJS.Proce
     POSTEL_PUBLIC_URL: `http://localhost:${ports.api}`,
     BOOTSTRAP_DOMAINS_VERIFIED: String(sandbox),
     WEBHOOKS_ALLOW_PRIVATE: String(sandbox),
+    SYSTEM_MAIL_FROM: `Postel <postel@${config.BOOTSTRAP_DOMAINS[0]}>`,
     ...Object.fromEntries(inherited),
     DATABASE_URL: context.databaseUrl,
     DATABASE_DIRECT_URL: context.databaseDirectUrl,

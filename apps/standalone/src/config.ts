@@ -28,6 +28,7 @@ export const schema = z.object({
     .enum(['true', 'false'], { error: 'must be true or false' })
     .transform((text) => text === 'true')
     .optional(),
+  ...secretSetting,
   POSTEL_SECRET: secretSetting.POSTEL_SECRET.optional(),
   DELIVERY_MODE: z
     .enum(['sandbox', 'direct', 'relay'], { error: 'must be sandbox, direct or relay' })

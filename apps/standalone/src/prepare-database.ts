@@ -3,6 +3,7 @@ import { bootstrap } from '@postel/db/bootstrap'
 import { connect } from '@postel/db/client'
 import { migrate } from '@postel/db/migrate'
 import { Credentials, type Principal } from '@postel/db/queries/credentials'
+import { resealSecrets } from '@postel/db/sealed-secrets'
 import { withDeadline } from '@postel/runtime/health'
 import { createSecretBox } from '@postel/runtime/secret-box'
 import type { StandaloneConfig } from './config.ts'
@@ -29,16 +30,18 @@ export async function prepareDatabase(
   })
   const sql = connect(url, { name: 'postel-standalone', max: 1 })
   try {
+    const secretBox = createSecretBox(secrets.secret, config.POSTEL_SECRET_PREVIOUS)
+    await resealSecrets(sql, secretBox)
     await bootstrap(sql, {
       apiKey: secrets.apiKey,
       relayCidrs: config.BOOTSTRAP_RELAY_CIDR,
       domains: config.BOOTSTRAP_DOMAINS,
       domainsVerified: config.BOOTSTRAP_DOMAINS_VERIFIED ?? config.DELIVERY_MODE === 'sandbox',
       dkim: ['rsa-sha256', 'ed25519-sha256'],
-      secretBox: createSecretBox(secrets.secret),
+      secretBox,
       addresses: addresses.map((address) => ({ address, ehloName: null })),
     })
-    return await new Credentials(sql).bySecret(secrets.apiKey)
+    return (await new Credentials(sql).bySecret(secrets.apiKey))?.sender ?? undefined
   } finally {
     await sql.end({ timeout: 5 })
   }

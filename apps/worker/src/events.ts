@@ -1,12 +1,18 @@
 /** worker's business events: each writes its metric and its log line together. */
+import type { AttemptResult, ClaimedDelivery } from '@postel/db/queries/webhook-dispatch'
 import type { Logger } from '@postel/runtime/logger'
-import { Counter, type Registry } from '@postel/runtime/metrics'
+import { Counter, Histogram, type Registry } from '@postel/runtime/metrics'
 
 export class WorkerEvents {
   readonly #log: Logger
   readonly #released
   readonly #reports
+  readonly #suppressed
+  readonly #stopped
   readonly #tasks
+  readonly #webhookAttempts
+  readonly #webhookSeconds
+  readonly #webhookLag
 
   constructor(log: Logger, registry: Registry) {
     const registers = [registry]
@@ -22,10 +28,38 @@ export class WorkerEvents {
       labelNames: ['kind'] as const,
       registers,
     })
+    this.#suppressed = new Counter({
+      name: 'postel_suppressed_total',
+      help: 'Addresses suppressed because mail to them bounced, or they complained',
+      registers,
+    })
+    this.#stopped = new Counter({
+      name: 'postel_organizations_stopped_total',
+      help: 'Organizations whose sending was stopped because of a poor delivery rate',
+      registers,
+    })
     this.#tasks = new Counter({
       name: 'postel_tasks_total',
       help: 'graphile-worker jobs by task and result',
       labelNames: ['task', 'result'] as const,
+      registers,
+    })
+    this.#webhookAttempts = new Counter({
+      name: 'postel_webhook_attempts_total',
+      help: 'Attempts to tell webhooks: taken, refused (another status than 2xx) or unanswered',
+      labelNames: ['result'] as const,
+      registers,
+    })
+    this.#webhookSeconds = new Histogram({
+      name: 'postel_webhook_attempt_seconds',
+      help: 'How long attempts to tell webhooks took',
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
+      registers,
+    })
+    this.#webhookLag = new Histogram({
+      name: 'postel_webhook_lag_seconds',
+      help: 'From the making of a delivery to a webhook to its first attempt',
+      buckets: [0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200],
       registers,
     })
   }
@@ -33,6 +67,23 @@ export class WorkerEvents {
   released(rows: number): void {
     this.#released.inc(rows)
     if (rows > 0) this.#log.info({ event: 'released', rows })
+  }
+
+  quotaWarned(organizations: number): void {
+    if (organizations > 0) this.#log.info({ event: 'quota_warned', organizations })
+  }
+
+  organizationStopped(organization: string): void {
+    this.#stopped.inc()
+    this.#log.warn(
+      { event: 'organization_stopped', organization },
+      'its mail ended badly; see its moderation',
+    )
+  }
+
+  /** By projects' own retention. */
+  retained(bodies: number, messages: number): void {
+    if (bodies + messages > 0) this.#log.info({ event: 'retention', bodies, messages })
   }
 
   operationFinished(id: string, verb: string): void {
@@ -62,6 +113,51 @@ export class WorkerEvents {
   reportFailed(message: string, err: unknown): void {
     this.#reports.inc({ kind: 'failed' })
     this.#log.error({ event: 'report_failed', message, err }, 'a report to a sender could not be made')
+  }
+
+  suppressed(addresses: number): void {
+    this.#suppressed.inc(addresses)
+    if (addresses > 0) this.#log.info({ event: 'suppressed', addresses })
+  }
+
+  webhookTold({ id, webhookId, type, attempts, createdAt }: ClaimedDelivery, result: AttemptResult): void {
+    const outcome = result.error === null ? 'taken' : result.status === null ? 'unanswered' : 'refused'
+    this.#webhookAttempts.inc({ result: outcome })
+    this.#webhookSeconds.observe(result.ms / 1000)
+    if (attempts === 0) this.#webhookLag.observe((result.at.getTime() - createdAt.getTime()) / 1000)
+    this.#log.debug({
+      event: 'webhook_told',
+      webhook: webhookId,
+      delivery: id,
+      type,
+      attempt: attempts + 1,
+      outcome,
+      status: result.status,
+      ms: result.ms,
+    })
+  }
+
+  webhookDisabled(webhook: string, reason: string): void {
+    this.#log.warn({ event: 'webhook_disabled', webhook, reason })
+  }
+
+  /** What was met is kept and written down when the database is back. */
+  webhooksAway(err: unknown): void {
+    this.#log.warn(
+      { event: 'webhooks_away', err },
+      'cannot claim or record deliveries to webhooks, trying again',
+    )
+  }
+
+  domainChecked(domain: string, before: string, status: string): void {
+    this.#log[before === status ? 'debug' : 'info']({ event: 'domain_checked', domain, before, status })
+  }
+
+  domainCheckFailed(domain: string, err: unknown): void {
+    this.#log.error(
+      { event: 'domain_check_failed', domain, err },
+      'a domain could not be checked, trying again',
+    )
   }
 
   taskDone(task: string): void {

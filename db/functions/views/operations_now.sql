@@ -19,6 +19,7 @@ select
     ', ',
     'message ' || (o.filter ->> 'message_id'),
     'project ' || coalesce(p.name, o.filter ->> 'project_id'),
+    'organization ' || z.name,
     'domain ' || coalesce(o.filter ->> 'domain', '*' || (o.filter ->> 'below')),
     'IP ' || host(a.address),
     'to ' || host(t.address),
@@ -29,6 +30,7 @@ select
   o.reason
 from postel.operations o
 left join postel.projects p on p.id = (o.filter ->> 'project_id')::uuid
+left join postel.organizations z on z.id = o.organization_id and o.project_id is null
 left join postel.ip_addresses a on a.id = (o.filter ->> 'ip_id')::integer
 left join postel.ip_addresses t on t.id = (o.filter ->> 'to_ip_id')::integer
 where o.finished_at is null or o.finished_at > now() - interval '1 day'

@@ -21,6 +21,8 @@ export type LoadedMessage = Descriptor & {
   envelopeFrom: string
   signingDomain: string | null
   details: MessageDetails | null
+  /** See test-mail.ts. */
+  test: boolean
   raw: Buffer
 }
 
@@ -40,7 +42,7 @@ export const loadStatement = {
   text: `
     select
       q.id::text as id, q.ip_id, q.project_id::text as project_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
-      q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain,
+      q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain, m.test::int4 as test,
       m.details::text as details, b.encoding::int4 as encoding, b.body
     from unnest($1::int[], $2::bigint[]) as w (ip_id, id)
     cross join lateral (
@@ -64,7 +66,7 @@ export const takeStatement = {
   text: `
     select
       q.id::text as id, q.ip_id, q.project_id::text as project_id, q.domain, q.priority::int4 as priority, q.size_bytes, q.message_id::text as message_id,
-      q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain,
+      q.attempts::int4 as attempts, q.numbers::int4[] as numbers, q.recipients, m.envelope_from, m.signing_domain, m.test::int4 as test,
       m.details::text as details, b.encoding::int4 as encoding, b.body
     from unnest($1::int[], $2::bigint[]) as c (ip_id, after)
     cross join lateral (
@@ -98,6 +100,7 @@ export type LoadRow = {
   recipients: string[]
   envelope_from: string
   signing_domain: string | null
+  test: number
   details: string | null
   encoding: number
   body: Buffer
@@ -129,6 +132,7 @@ export function toMessage(row: LoadRow): LoadedMessage {
     recipients: row.recipients,
     envelopeFrom: row.envelope_from,
     signingDomain: row.signing_domain,
+    test: row.test === 1,
     details: row.details === null ? null : (JSON.parse(row.details) as MessageDetails),
     raw: row.encoding === 1 ? zstdDecompressSync(row.body, { chunkSize: row.size_bytes + 64 }) : row.body,
   }

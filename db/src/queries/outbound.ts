@@ -49,11 +49,14 @@ export type Outcome = {
 /** Projects, and recipient domains (`*.example.com` for all below one), whose mail stays in the table. */
 export type Suspended = { projects: readonly string[]; domains: readonly string[] }
 
-export type DkimKeyRow = {
-  domain: string
-  selector: string
-  algorithm: string
-  privateKey: Buffer
+export type DkimKeyRow = { selector: string; algorithm: string; privateKey: Buffer }
+
+/** A verified domain as a project sends from it. */
+export type SendingDomain = {
+  name: string
+  /** The envelope sender's domain, once its records are in DNS. */
+  returnPathHost: string | null
+  keys: DkimKeyRow[]
   /** By the database's clock. */
   readAt: Date
 }
@@ -337,15 +340,38 @@ export class OutboundQueries {
     return { events: (row!.events ?? []).map((event) => JSON.stringify(event)) }
   }
 
-  /** The newest active key of each algorithm: a new one signs as soon as it is active, the other may stay so meanwhile. */
-  dkimKeys(domain: string): Promise<DkimKeyRow[]> {
-    return this.#sql<DkimKeyRow[]>`
-      select distinct on (d.id, k.algorithm)
-        d.name as domain, k.selector, k.algorithm, k.private_key as "privateKey", now() as "readAt"
-      from postel.domains d
-      join postel.dkim_keys k on k.domain_id = d.id
-      where d.name = ${domain} and d.status = 'verified' and k.active
-      order by d.id, k.algorithm desc, k.created_at desc, k.id desc`
+  /**
+   * What mail of the project that is to be signed by a domain leaves with: the newest active key of each algorithm (a new one
+   * signs as soon as it is active, the other may stay so meanwhile). Undefined when the project may not send from the domain.
+   */
+  async sendingDomain(projectId: string, domain: string): Promise<SendingDomain | undefined> {
+    const rows = await this.#sql<
+      (Omit<SendingDomain, 'keys'> & { [Key in keyof DkimKeyRow]: DkimKeyRow[Key] | null })[]
+    >`
+      select distinct on (k.algorithm)
+        d.name, case when d.return_path_verified_at is not null then d.return_path || '.' || d.name end as "returnPathHost",
+        now() as "readAt", k.selector, k.algorithm, k.private_key as "privateKey"
+      from postel.projects p
+      join postel.domains d
+        on d.organization_id = p.organization_id and (d.project_id is null or d.project_id = p.id)
+      left join postel.dkim_keys k on k.domain_id = d.id and k.active
+      where p.id = ${projectId} and d.name = ${domain} and d.status = 'verified'
+      order by k.algorithm desc, k.created_at desc, k.id desc`
+    const [first] = rows
+    if (!first) return undefined
+    const { name, returnPathHost, readAt } = first
+    return {
+      name,
+      returnPathHost,
+      readAt,
+      keys: rows.filter(({ selector }) => selector !== null) as DkimKeyRow[],
+    }
+  }
+
+  /** Holds all mail of the project's organization that waits for a domain that is not verified; see postel.hold_unverified. */
+  async holdUnverified(projectId: string, domain: string): Promise<void> {
+    await this.#sql`
+      select postel.hold_unverified(p.organization_id, ${domain}) from postel.projects p where p.id = ${projectId}`
   }
 }
 

@@ -1,9 +1,9 @@
-/** The built-in mailbox of sandbox delivery: what arrived there over SMTP. */
+/** The built-in mailbox: what sandbox delivery brought there, and test mail. */
 import type { Sql } from '../client.ts'
 import { type Cursor, cutPage, type Page } from './emails.ts'
 
-/** Whose mail: an organization's, or all of it for the person at the machine itself. */
-export type SandboxScope = { organizationId: string } | 'everything'
+/** Whose mail: an organization's, one project's, or all of it for the person at the machine itself. */
+export type SandboxScope = { organizationId: string; projectId: string | null } | 'everything'
 
 export type SandboxSummary = {
   id: string
@@ -59,5 +59,8 @@ function columns(sql: Sql) {
 }
 
 function inScope(sql: Sql, scope: SandboxScope) {
-  return scope === 'everything' ? sql`true` : sql`s.organization_id = ${scope.organizationId}`
+  if (scope === 'everything') return sql`true`
+  const { organizationId, projectId } = scope
+  return sql`s.organization_id = ${organizationId}
+    and (${projectId}::uuid is null or s.project_id is null or s.project_id = ${projectId}::uuid)`
 }

@@ -1,5 +1,7 @@
 /** The built-in mailbox can be read in sandbox mode, by its owner or by whoever sits at the machine. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { SandboxStore } from '@postel/db/queries/sandbox-store'
+import { makeKey } from '@postel/db/testing/make-key'
 import { startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
 let api: TestApi
@@ -87,6 +89,53 @@ test('without sandbox delivery there is no mailbox', async () => {
   try {
     expect((await direct.call('GET', '/sandbox/messages')).status).toBe(404)
     expect((await direct.call('GET', '/sandbox/messages/1')).status).toBe(404)
+  } finally {
+    await direct.stop()
+  }
+})
+
+test('where mail is delivered for real, a test key still has its mailbox, and a live one has none', async () => {
+  const direct = await startApi({ DELIVERY_MODE: 'direct' })
+  try {
+    const tenant = await direct.tenant('example.test')
+    const key = await makeKey(direct.sql, { ...tenant, test: true })
+    const sent = await direct.call('POST', '/emails', {
+      key,
+      body: { from: 'a@example.test', to: 'x@dest.test', subject: 's', text: 't' },
+    })
+    // What outbound does with it
+    await new SandboxStore(direct.sql).add({
+      messageId: sent.body.id,
+      clientAddress: '10.0.0.1',
+      ehloName: 'mail.test',
+      envelopeFrom: 'a@example.test',
+      recipients: ['x@dest.test'],
+      raw: Buffer.from('Subject: s\r\n\r\nt\r\n'),
+    })
+    const [stored] = await direct.sql`
+      select m.test, q.domain from postel.messages m join postel.queue q on q.message_id = m.id where m.id = ${sent.body.id}`
+    expect(stored).toEqual({ test: true, domain: 'sandbox.postel.invalid' })
+    const mine = await direct.call('GET', '/sandbox/messages', { key })
+    expect(mine.body.data).toMatchObject([{ message_id: sent.body.id, to: ['x@dest.test'] }])
+    expect((await direct.call('GET', '/sandbox/messages', { key: tenant.key })).status).toBe(404)
+    const once = async (as: string) => {
+      const { body } = await direct.call('POST', '/emails', {
+        key: as,
+        headers: { 'idempotency-key': 'once' },
+        body: { from: 'a@example.test', to: 'x@dest.test', subject: 's', text: 't' },
+      })
+      return body.id
+    }
+    // No test keeps live mail from being sent
+    expect(await once(key)).toBe(await once(key))
+    expect(await once(tenant.key)).not.toBe(await once(key))
+    const [project] = await direct.sql<{ id: string }[]>`
+      insert into postel.projects (organization_id, name, pool_id)
+      select organization_id, 'second', pool_id from postel.projects where id = ${tenant.projectId}
+      returning id`
+    const { organizationId } = tenant
+    const other = await makeKey(direct.sql, { organizationId, projectId: project!.id, test: true })
+    expect((await direct.call('GET', '/sandbox/messages', { key: other })).body.data).toEqual([])
   } finally {
     await direct.stop()
   }

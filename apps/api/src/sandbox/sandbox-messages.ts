@@ -1,4 +1,4 @@
-/** GET /sandbox/messages: the mail that sandbox delivery put into the built-in mailbox. */
+/** GET /sandbox/messages: the mail that sandbox delivery put into the built-in mailbox, and what test keys sent. */
 import {
   findSandboxMessage,
   listSandboxMessages,
@@ -21,7 +21,7 @@ export const listSandbox = (context: ApiContext) =>
     path: '/sandbox/messages',
     id: 'listSandboxMessages',
     tag: 'Sandbox',
-    summary: 'List what the built-in mailbox received, newest first (sandbox delivery only)',
+    summary: 'List what the built-in mailbox received, newest first (sandbox delivery, and test mail)',
     access: 'own',
     query: numberPage,
     reply: sandboxMessagesReply,
@@ -38,7 +38,7 @@ export const getSandboxMessage = (context: ApiContext) =>
     path: '/sandbox/messages/{id}',
     id: 'getSandboxMessage',
     tag: 'Sandbox',
-    summary: 'Get a message of the built-in mailbox (sandbox delivery only)',
+    summary: 'Get a message of the built-in mailbox (sandbox delivery, and test mail)',
     access: 'own',
     params: numberPath,
     reply: sandboxMessageReply,
@@ -61,13 +61,26 @@ export const getSandboxMessage = (context: ApiContext) =>
     },
   })
 
-/** An API key sees its organization's mail. Whoever sits at the machine sees all of it without one. */
+/**
+ * An API key sees the mail of its project or organization; where mail is not delivered to the sandbox, only a test key has
+ * any there, or a person. Whoever sits at the machine sees all of a sandbox without a key.
+ */
 async function scopeOf(request: Request, context: ApiContext): Promise<SandboxScope> {
-  if (!context.sandbox)
-    throw new Problem('not_found', 'There is no mailbox: mail is not delivered to a sandbox.')
-  if (request.headers.authorization === undefined && isAtTheMachine(request)) return 'everything'
-  const { organizationId } = tenantOf(await authenticate(context.credentials, request, 'send'))
-  return { organizationId }
+  const { authorization, cookie } = request.headers
+  if (authorization === undefined) {
+    if (context.sandbox && isAtTheMachine(request)) return 'everything'
+    if (!context.sandbox && cookie === undefined) throw noMailbox()
+  }
+  const caller = await authenticate(context, request, 'own')
+  if (!context.sandbox && caller.credential?.test === false) throw noMailbox()
+  return tenantOf(caller)
+}
+
+function noMailbox(): Problem {
+  return new Problem(
+    'not_found',
+    'There is no mailbox: mail is not delivered to a sandbox, but for what test keys send.',
+  )
 }
 
 function isAtTheMachine(request: Request): boolean {

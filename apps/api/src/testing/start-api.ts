@@ -41,11 +41,13 @@ export async function startApi(changes: Partial<ApiConfig> = {}): Promise<TestAp
   const database = await createTestDatabase()
   const config = readConfig({
     DATABASE_URL: database.url,
+    POSTEL_SECRET: randomBytes(32).toString('base64'),
     API_PORT: '0',
     METRICS_PORT: '0',
     LOG_LEVEL: 'silent',
     POSTEL_HOSTNAME: 'mail.postel.test',
     POSTEL_UNSAFE_DATABASE: 'true',
+    API_REQUESTS_PER_SECOND: '0',
   })
   const service = new ApiService({ ...config, ...changes }, createLogger('api', 'silent'))
   await service.start()

@@ -1,5 +1,6 @@
 /** Reads the environment against a zod schema and reports every problem at once. */
 import { z } from 'zod'
+import { isNetwork } from './networks.ts'
 
 /** A configuration that cannot be used. The message lists each variable and what is wrong with it, a line each. */
 export class ConfigError extends Error {
@@ -57,6 +58,12 @@ export const list = () =>
         .map((entry) => entry.trim())
         .filter((entry) => entry !== ''),
     )
+
+/** Comma-separated networks (CIDR) or addresses. */
+export const networkList = () =>
+  list().refine((entries) => entries.every(isNetwork), {
+    error: 'must be networks like 10.0.0.0/8, separated by commas',
+  })
 
 /** A Postgres URL. */
 export const databaseUrl = () =>

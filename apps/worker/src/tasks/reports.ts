@@ -42,9 +42,12 @@ export async function tellSenders(context: TaskContext): Promise<void> {
 }
 
 /** Up to which event all can be read, or, when a transaction is in the way for long, all but its own. */
-async function readableEvents(reports: ReportQueries): Promise<{ until: string; complete: boolean }> {
+export async function readableEvents(
+  reports: ReportQueries,
+  forMs = patienceMs,
+): Promise<{ until: string; complete: boolean }> {
   const { at: until, writers } = await reports.eventWriters()
-  const deadline = performance.now() + patienceMs
+  const deadline = performance.now() + forMs
   let before = new Set(writers)
   while (before.size > 0 && performance.now() < deadline) {
     await pause(50)

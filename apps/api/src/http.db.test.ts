@@ -1,0 +1,127 @@
+/** HTTP as attackers and odd proxies write it: nothing is read in two ways, and no way round the key. */
+import { connect } from 'node:net'
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
+
+let api: TestApi
+let tenant: Tenant
+let port: number
+
+beforeAll(async () => {
+  api = await startApi()
+  tenant = await api.tenant('example.test')
+  port = Number(new URL(api.url).port)
+})
+afterAll(() => api.stop())
+
+/** Writes these octets and reads until the server closes or has answered once. */
+function raw(text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'))
+    let seen = ''
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`no answer, only: ${seen}`)))
+    socket.on('data', (bytes) => {
+      seen += bytes.toString('latin1')
+      if (/\r\n\r\n/.test(seen)) socket.end()
+    })
+    socket.once('error', reject)
+    socket.once('close', () => resolve(seen))
+  })
+}
+
+const statusOf = async (text: string) => Number((await raw(text)).split(' ')[1])
+const key = () => `Authorization: Bearer ${tenant.key}\r\n`
+const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${more}\r\n`
+
+test.each([
+  ['two Host fields', () => get('/emails', `${key()}Host: y\r\n`), 400],
+  ['two keys', () => get('/emails', `${key()}Authorization: Bearer x\r\n`), 400],
+  ['no Host', () => `GET /emails HTTP/1.1\r\n${key()}\r\n`, 400],
+  [
+    'a length and chunks',
+    () =>
+      `POST /emails HTTP/1.1\r\nHost: x\r\n${key()}Content-Type: application/json\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    400,
+  ],
+  [
+    'two lengths',
+    () =>
+      `POST /emails HTTP/1.1\r\nHost: x\r\n${key()}Content-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}`,
+    400,
+  ],
+  [
+    'an encoding that is none',
+    () => `POST /emails HTTP/1.1\r\nHost: x\r\n${key()}Transfer-Encoding: xchunked\r\n\r\n`,
+    400,
+  ],
+  ['a field folded over two lines', () => get('/emails', `${key()}X-A: a\r\n b\r\n`), 400],
+  ['a bare line feed', () => `GET /emails HTTP/1.1\nHost: x\n${key()}\n`, 400],
+  ['a space before the colon', () => get('/emails', `${key()}X-A : a\r\n`), 400],
+  ['NUL in a field', () => get('/emails', `${key()}X-A: a\0b\r\n`), 400],
+  ['10,000 fields', () => get('/emails', key() + 'X-A: a\r\n'.repeat(10_000)), 431],
+  ['an expectation that nobody knows', () => get('/emails', `${key()}Expect: x\r\n`), 417],
+  ['HTTP/2 without being asked', () => 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+  ['HTTP/1.0', () => `GET /emails HTTP/1.0\r\n${key()}\r\n`, 200],
+  ['TRACE', () => `TRACE /emails HTTP/1.1\r\nHost: x\r\n${key()}Connection: close\r\n\r\n`, 405],
+  ['CONNECT', () => `CONNECT x:25 HTTP/1.1\r\nHost: x\r\n\r\n`, Number.NaN],
+])('%s', async (_, request, status) => {
+  expect(await statusOf(request())).toBe(status)
+})
+
+test('TRACE gives nothing of the request back', async () => {
+  const reply = await raw(`TRACE /emails HTTP/1.1\r\nHost: x\r\n${key()}Connection: close\r\n\r\n`)
+  expect(reply).not.toContain(tenant.key)
+})
+
+test.each(['X-HTTP-Method-Override', 'X-Method-Override', 'X-HTTP-Method'])(
+  '%s changes no method',
+  async (name) => {
+    const headers = { [name]: 'DELETE' }
+    expect((await api.call('GET', '/emails', { key: tenant.key, headers })).status).toBe(200)
+    expect((await api.call('GET', '/emails?_method=DELETE', { key: tenant.key, headers })).status).toBe(200)
+  },
+)
+
+test.each([
+  '/emails',
+  '//emails',
+  '/emails/',
+  '/EMAILS',
+  '/emails?',
+  '/./emails',
+  '/x/../emails',
+  '/emails;x=1',
+  '/emails%2f',
+  '/%2femails',
+  '/%65mails',
+  '/emails%00',
+  '/emails/.',
+  '/docs/../emails',
+  '/livez/../emails',
+  '/auth/../emails',
+  '/emails#x',
+  '/emails\\',
+  'http://x/emails',
+  '*',
+])('without a key %s shows nothing', async (path) => {
+  const reply = await raw(get(path))
+  expect([400, 401, 404]).toContain(Number(reply.split(' ')[1]))
+  expect(reply).not.toContain('"data"')
+})
+
+test('replies name no software', async () => {
+  for (const path of ['/emails', '/nowhere', '/openapi.json', '/docs', '/livez']) {
+    const { headers } = await fetch(api.url + path)
+    expect([headers.get('server'), headers.get('x-powered-by'), headers.get('via')]).toEqual([
+      null,
+      null,
+      null,
+    ])
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+  }
+})
+
+test('a request that is no HTTP is told nothing', async () => {
+  const reply = await raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n')
+  expect(reply).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/)
+})
