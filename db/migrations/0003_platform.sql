@@ -1,3 +1,5 @@
+-- The platform: people, keys, quotas, webhooks, suppressions, templates, what domains show in DNS. Old and new versions run side
+-- by side on it. Indexes on messages, deliveries and events are built under a lock against writes: seconds per million rows.
 CREATE TABLE "postel"."audit_log" (
 	"id" uuid PRIMARY KEY DEFAULT postel.uuid_v7() NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,

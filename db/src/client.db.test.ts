@@ -82,22 +82,20 @@ test('connections that break, even while they are being made, reject statements 
   process.on('unhandledRejection', note)
   process.on('uncaughtException', note)
   try {
-    const results = { fine: 0, failed: 0 }
+    let failed = 0
     const end = performance.now() + 3_000
     const ask = async () => {
       while (performance.now() < end)
-        await pool`select ${[1, 2]}::int[]`.then(
-          () => results.fine++,
-          () => results.failed++,
-        )
+        await pool`select ${[1, 2]}::int[]`.catch(() => {
+          failed++
+        })
     }
     const cut = async () => {
       while (performance.now() < end)
         await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${name}`
     }
     await Promise.all([ask(), ask(), ask(), ask(), cut()])
-    expect(results.fine).toBeGreaterThan(0)
-    expect(results.failed).toBeGreaterThan(0)
+    expect(failed).toBeGreaterThan(0)
     // It is back by itself
     const began = performance.now()
     for (;;) if (await pool`select 1`.then(() => true).catch(() => false)) break

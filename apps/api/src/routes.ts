@@ -99,6 +99,12 @@ function bodyReader(body: NonNullable<Endpoint['body']>, { limits }: ApiContext)
 /** Throws a Problem for what is not right; unknown parameters are ignored. */
 function readParameters(schema: z.ZodType | undefined, given: Request['query'] | Request['params']): unknown {
   if (!schema) return {}
+  for (const [name, value] of Object.entries(given))
+    if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()))
+      throw new Problem(
+        'validation_error',
+        `The \`${name.slice(0, 100)}\` has characters that cannot be used.`,
+      )
   const result = schema.safeParse(given)
   if (!result.success) throw parameterProblem(result.error)
   return result.data

@@ -8,7 +8,7 @@ import type { OutboundEvents } from './events.ts'
 const batchMax = 200
 /** A statement costs as much as ten outcomes in it: under load, let a small batch grow for a moment. */
 const smallBatch = 40
-const growMs = 6
+const growMs = 15
 const unstorable = 'The reply could not be stored'
 
 export type RecorderOptions = {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { controlChannel, outboundChannel, unpackIds } from '@postel/db/bus/channels'
 import { Listener } from '@postel/db/bus/listener'
 import { Publisher } from '@postel/db/bus/publisher'
-import { requireDurability } from '@postel/db/client'
+import { connect, requireDurability, type Sql } from '@postel/db/client'
 import { type LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
 import { readPolicies } from '@postel/db/queries/policies'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
@@ -51,6 +51,8 @@ export class OutboundService implements Service {
   readonly #processId = randomUUID()
   readonly #registry = createRegistry('outbound', { processMetrics: true })
   readonly #events: OutboundEvents
+  /** Apart from the others, so that a busy pool does not look like an absent database. */
+  readonly #healthSql: Sql
   readonly #queries: OutboundQueries
   readonly #secretBox: SecretBox
   readonly #publisher: Publisher
@@ -89,6 +91,7 @@ export class OutboundService implements Service {
     }))
     this.#events = events
     this.#queries = new OutboundQueries(url)
+    this.#healthSql = connect(url, { name: 'postel-outbound-health', max: 1, statementTimeoutMs: 4_000 })
     this.#publisher = new Publisher(url, 'postel-outbound-notify', (error) => events.hintLost(error))
     const schedule = new RetrySchedule(this.#queries.sql, (error) => events.hintLost(error))
 
@@ -269,7 +272,7 @@ export class OutboundService implements Service {
       port: config.METRICS_PORT,
       registry: this.#registry,
       ready: async () => {
-        await this.#queries.sql`select 1`
+        await this.#healthSql`select 1`
       },
     })
     await this.#policies.start()
@@ -307,7 +310,7 @@ export class OutboundService implements Service {
     await this.#publisher.stop()
     await this.#mailbox?.stop()
     await this.#health?.stop()
-    await this.#queries.stop()
+    await Promise.all([this.#queries.stop(), this.#healthSql.end({ timeout: 1 })])
   }
 
   /** Reads an IP's queue once it is known what its sites have taught the last holder. */
