@@ -1,6 +1,7 @@
 /** HTTP as attackers and odd proxies write it: nothing is read in two ways, and no way round the key. */
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { makeKey } from '@postel/db/testing/make-key'
 import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
 
 let api: TestApi
@@ -125,3 +126,12 @@ test('a request that is no HTTP is told nothing', async () => {
   const reply = await raw('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n')
   expect(reply).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nConnection: close\r\n\r\n$/)
 })
+
+test.each(['/emails?recipient=%00', '/suppressions?search=%00', '/templates/%00', '/audit-log?actor=a%00b'])(
+  'text that Postgres cannot hold is refused, not asked for: %s (R-10, R-22)',
+  async (path) => {
+    const key = await makeKey(api.sql, { organizationId: tenant.organizationId })
+    const reply = await api.call('GET', path, { key, headers: { 'Postel-Project': tenant.projectId } })
+    expect(reply).toMatchObject({ status: 422, body: { name: 'validation_error' } })
+  },
+)
