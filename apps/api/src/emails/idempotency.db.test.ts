@@ -1,5 +1,7 @@
 /** A repeated request makes one message. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { connect } from '@postel/db/client'
+import { until } from '@postel/db/testing/factories'
 import { Resend } from 'resend'
 import { type Reply, startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
@@ -32,6 +34,44 @@ test('50 requests at once with one key make one message and get one answer', asy
   expect(new Set(replies.map(({ status, body }) => `${status} ${body.id}`)).size).toBe(1)
   expect(replies[0]!.status).toBe(200)
   expect(await countMessages(own)).toBe(1)
+})
+
+test('a client that gave up while the commit was slow gets the first message by trying again (R-16)', async () => {
+  const own = await api.tenant('slow.test')
+  const key = newKey()
+  const body = { ...email, from: 'a@slow.test' }
+  const blocker = connect(api.databaseUrl, { name: 'blocker', max: 1 })
+  const waitingWriters = async () => {
+    const [row] = await api.sql`
+      select count(*)::int as writers from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and application_name like 'postel-api%'`
+    return row!.writers as number
+  }
+  let again: Promise<Reply> | undefined
+  await blocker.begin(async (tx) => {
+    await tx`lock table postel.messages in share mode`
+    const impatient = new AbortController()
+    const first = fetch(`${api.url}/emails`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${own.key}`,
+        'content-type': 'application/json',
+        'idempotency-key': key,
+      },
+      body: JSON.stringify(body),
+      signal: impatient.signal,
+    })
+    await until(async () => (await waitingWriters()) > 0)
+    impatient.abort()
+    await expect(first).rejects.toThrow()
+    again = post(key, body, own)
+  })
+  await blocker.end({ timeout: 1 })
+  const reply = await again!
+  expect(reply.status).toBe(200)
+  expect(await countMessages(own)).toBe(1)
+  const found = await api.call('GET', `/emails/${reply.body.id}`, { key: own.key })
+  expect(found.status).toBe(200)
 })
 
 test('the same request written in another way is the same request', async () => {
