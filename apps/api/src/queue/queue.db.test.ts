@@ -96,7 +96,9 @@ test('messages are filtered and paged', async () => {
       tenant,
       Array.from({ length: 3 }, () => ({})),
     )
-  ).messageIds.toReversed()
+  ).messageIds
+    .toSorted()
+    .toReversed()
   await mail(tenant)
   const of = async (query: string) =>
     (await get(`/queue/messages?${query}`)).data.map(({ id }: { id: string }) => id)
