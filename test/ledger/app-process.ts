@@ -8,7 +8,7 @@ export type AppName = 'inbound' | 'outbound' | 'worker' | 'api'
 export type Exit = { code: number | null; signal: NodeJS.Signals | null }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const startSeconds = 30
+const startSeconds = 50
 
 export class AppProcess {
   readonly name: string
