@@ -1,6 +1,7 @@
 /** What the worker asks of Postgres to tell senders of their mail. */
 import { zstdDecompressSync } from 'node:zlib'
 import type { Sql } from '../client.ts'
+import { advance, readFrom } from './event-cursors.ts'
 
 /** Recipients of one message whose sender is to be told now. */
 export type DueReport = { messageId: string; kind: 'final' | 'delayed'; numbers: number[] }
@@ -77,38 +78,14 @@ export class ReportQueries {
     return row!
   }
 
-  /**
-   * The event after which to read: that of the cursor, less some seconds in case the database's clock was set back
-   * meanwhile. The first time it lies an hour back: what failed before is old news.
-   */
-  async readFrom(cursor: Cursor): Promise<string> {
-    const [row] = await this.#sql<{ after: string }[]>`
-      with first as (
-        insert into postel.event_cursors (name, last_event_id, updated_at)
-        values ('reports', postel.uuid_v7_floor(now() - interval '1 hour'), now())
-        on conflict (name) do nothing
-        returning last_event_id
-      ),
-      cursors as (
-        select f.last_event_id from first f
-        union all
-        select c.last_event_id from postel.event_cursors c where c.name in ('reports', ${cursor})
-      )
-      select postel.uuid_v7_floor(postel.uuid_v7_time(c.last_event_id) - interval '5 seconds') as after
-      from cursors c
-      order by c.last_event_id desc
-      limit 1`
-    return row!.after
+  /** See event-cursors.ts. */
+  readFrom(cursor: Cursor): Promise<string> {
+    return readFrom(this.#sql, 'reports', cursor)
   }
 
   /** Moves a cursor on, never back. */
-  async advance(cursor: Cursor, lastEventId: string): Promise<void> {
-    await this.#sql`
-      insert into postel.event_cursors as c (name, last_event_id, updated_at)
-      values (${cursor}, ${lastEventId}, now())
-      on conflict (name) do update
-      set last_event_id = excluded.last_event_id, updated_at = excluded.updated_at
-      where c.last_event_id < excluded.last_event_id`
+  advance(cursor: Cursor, lastEventId: string): Promise<void> {
+    return advance(this.#sql, cursor, lastEventId)
   }
 
   /** See postel.reports_due. */

@@ -3,6 +3,7 @@ import type postgres from 'postgres'
 import type { Sql } from '../client.ts'
 import type { Actor } from './audit.ts'
 import { type Cursor, cutPage, type Page } from './emails.ts'
+import { advance, readFrom } from './event-cursors.ts'
 
 export const suppressionOrigins = ['bounce', 'complaint', 'unsubscribe', 'manual', 'import'] as const
 export type SuppressionOrigin = (typeof suppressionOrigins)[number]
@@ -154,38 +155,14 @@ export class SuppressionQueries {
     this.#sql = sql
   }
 
-  /**
-   * The event after which to read: that of the cursor, less some seconds in case the database's clock was set back
-   * meanwhile. The first time it lies an hour back.
-   */
-  async readFrom(cursor: SuppressionCursor): Promise<string> {
-    const [row] = await this.#sql<{ after: string }[]>`
-      with first as (
-        insert into postel.event_cursors (name, last_event_id, updated_at)
-        values ('suppressions', postel.uuid_v7_floor(now() - interval '1 hour'), now())
-        on conflict (name) do nothing
-        returning last_event_id
-      ),
-      cursors as (
-        select f.last_event_id from first f
-        union all
-        select c.last_event_id from postel.event_cursors c where c.name in ('suppressions', ${cursor})
-      )
-      select postel.uuid_v7_floor(postel.uuid_v7_time(c.last_event_id) - interval '5 seconds') as after
-      from cursors c
-      order by c.last_event_id desc
-      limit 1`
-    return row!.after
+  /** See event-cursors.ts. */
+  readFrom(cursor: SuppressionCursor): Promise<string> {
+    return readFrom(this.#sql, 'suppressions', cursor)
   }
 
   /** Moves a cursor on, never back. */
-  async advance(cursor: SuppressionCursor, lastEventId: string): Promise<void> {
-    await this.#sql`
-      insert into postel.event_cursors as c (name, last_event_id, updated_at)
-      values (${cursor}, ${lastEventId}, now())
-      on conflict (name) do update
-      set last_event_id = excluded.last_event_id, updated_at = excluded.updated_at
-      where c.last_event_id < excluded.last_event_id`
+  advance(cursor: SuppressionCursor, lastEventId: string): Promise<void> {
+    return advance(this.#sql, cursor, lastEventId)
   }
 
   /** See postel.suppress_from_events. */
