@@ -4,7 +4,7 @@
  */
 import pg from 'pg'
 import { BinaryConnection, binaryTypes } from './binary-connection.ts'
-import { isReadOnly } from './errors.ts'
+import { isReadOnly, NoAnswerError } from './errors.ts'
 
 /** A statement by name, so that it is planned once per connection. */
 export type Statement = { name: string; text: string }
@@ -20,14 +20,6 @@ export type BodyClientOptions = {
 }
 
 const connectTimeoutMs = 10_000
-
-/** The link is silent: nothing came back in time. */
-export class NoAnswerError extends Error {
-  override name = 'NoAnswerError'
-  constructor() {
-    super('the database does not answer')
-  }
-}
 
 /** Connects with the first statement and again after a fault. Statements run one after the other. */
 export class BodyClient {

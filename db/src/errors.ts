@@ -7,6 +7,14 @@
  */
 export type DatabaseFault = 'data' | 'full' | 'unavailable'
 
+/** The link is silent: nothing came back in time. */
+export class NoAnswerError extends Error {
+  override name = 'NoAnswerError'
+  constructor() {
+    super('the database does not answer')
+  }
+}
+
 const fullStates = new Set(['53100', '53200', '54023'])
 const checkViolation = '23514'
 

@@ -1,7 +1,8 @@
 /** A link that goes silent under statements on their way: whoever waits is told in time, those behind them too. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals'
-import { BodyClient, NoAnswerError } from './body-client.ts'
+import { BodyClient } from './body-client.ts'
 import { connect, type Sql } from './client.ts'
+import { NoAnswerError } from './errors.ts'
 import { Submitter } from './submitter.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
 import { makeTenant, submission, type Tenant, until } from './testing/factories.ts'

@@ -5,8 +5,8 @@
  */
 import { constants, zstdCompressSync } from 'node:zlib'
 import { type Admission, AdmissionError, type Admitted } from './admission.ts'
-import { BodyClient, NoAnswerError } from './body-client.ts'
-import { databaseFault, isEndedBlock } from './errors.ts'
+import { BodyClient } from './body-client.ts'
+import { databaseFault, isEndedBlock, NoAnswerError } from './errors.ts'
 import { testDomain, testKeyPrefix } from './test-mail.ts'
 
 /** A message ready to be stored: checked, normalised, its sender allowed. */

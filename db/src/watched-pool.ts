@@ -3,8 +3,9 @@
  * kept by that connection and never sent, nor rejected, and what comes behind it waits as well (seen with 3.4.9 about
  * once in a hundred restarts of Postgres under load).
  */
+
 import type postgres from 'postgres'
-import { isReadOnly } from './errors.ts'
+import { isReadOnly, NoAnswerError } from './errors.ts'
 
 type Statement = Promise<unknown> & {
   /** Sends it; postgres.js calls it when somebody waits for the result. */
@@ -40,7 +41,7 @@ export function watchedPool(open: () => postgres.Sql, deadlineMs: number): postg
     statement.handle = () => {
       if (!timer) {
         timer = setTimeout(() => {
-          statement.reject(new Error('the database does not answer'))
+          statement.reject(new NoAnswerError())
           replace(from, 0)
         }, deadlineMs)
         Promise.prototype.then.call(

@@ -1,5 +1,6 @@
 /** Which fault becomes which status. */
 import { describe, expect, test } from '@jest/globals'
+import { NoAnswerError } from '@postel/db/errors'
 import { SubmitError } from '@postel/db/submitter'
 import { Problem, toProblem } from './problem.ts'
 
@@ -13,6 +14,7 @@ describe('a fault', () => {
     ['a full database', new SubmitError('full', 'secret'), 503, 'service_unavailable'],
     ['an absent database', new SubmitError('unavailable', 'secret'), 503, 'service_unavailable'],
     ['too much in memory', new SubmitError('overloaded', 'secret'), 503, 'service_unavailable'],
+    ['a database that does not answer', new NoAnswerError(), 503, 'service_unavailable'],
     ['a statement that was cancelled', postgres('57014'), 503, 'service_unavailable'],
     ['a disk that is full', postgres('53100'), 503, 'service_unavailable'],
     ['a standby', postgres('25006'), 503, 'service_unavailable'],

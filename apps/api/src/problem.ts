@@ -1,6 +1,6 @@
 /** Every error body of the API, in Resend's envelope. No other file makes one. */
 import { AdmissionError } from '@postel/db/admission'
-import { databaseFault, sqlState } from '@postel/db/errors'
+import { databaseFault, NoAnswerError, sqlState } from '@postel/db/errors'
 import { SubmitError } from '@postel/db/submitter'
 import type { FieldProblem } from '@postel/mail/compose'
 import type { z } from 'zod'
@@ -141,6 +141,7 @@ function fromSubmitError(error: SubmitError): Problem {
 
 /** Faults of a read: Postgres answered that it cannot now, or the link or the driver failed. */
 export function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof NoAnswerError) return true
   if (sqlState(error) !== undefined) return databaseFault(error) !== 'data'
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
   return /^(CONNECT_TIMEOUT|CONNECTION_[A-Z]+|E(CONN|HOST|NET|PIPE|TIMEDOUT|AI_|NOTFOUND)[A-Z]*)$/.test(
