@@ -83,6 +83,16 @@ describe('uuid_v7', () => {
     expect(row).toEqual({ count: 10_000 })
   })
 
+  test('is greater than those that were made before it, within a millisecond too', async () => {
+    const rows = await sql<{ id: string }[]>`
+      insert into postel.events (organization_id, message_id, type)
+      select gen_random_uuid(), gen_random_uuid(), 'accepted' from generate_series(1, 20)
+      returning id`
+    const ids = rows.map(({ id }) => id)
+    expect(ids).toEqual(ids.toSorted())
+    await sql`delete from postel.events`
+  })
+
   test.each([
     ['1970-01-01T00:00:00Z', '00000000-0000-7000-8000-000000000000'],
     ['2026-11-21T12:34:56.789Z', '019aa6b2-3bd5-7000-8000-000000000000'],
