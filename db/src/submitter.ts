@@ -1,6 +1,6 @@
 /**
  * The group commit: submissions of all sessions of a process join one INSERT. Each writer connection has one batch in
- * flight; what arrives meanwhile is the next batch, so batches grow with load and a lone message waits for nobody.
+ * flight; what arrives meanwhile is the next batch, so batches grow with load, and a lone message waits for nobody.
  * A promise resolves only after COMMIT with synchronous_commit=on.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
@@ -71,6 +71,9 @@ const batchBytesMax = 8 * 1024 * 1024
 /** A further writer starts only on a batch of this size: a statement costs as much as ten messages in it. */
 const secondWriterMessages = 32
 const secondWriterBytes = 512 * 1024
+/** Smaller batches start no more often than every 5 ms (measured at 500 messages/s: half the CPU of Postgres for each). */
+const fullEnough = 16
+const smallBatchEveryMs = 5
 /** … or when the first has not answered for this long: its link may be dead. */
 const secondWriterAfterMs = 100
 /** Messages in memory until they are answered; beyond it new ones are refused. */
@@ -115,7 +118,7 @@ export class Submitter {
   /** Messages in memory, in full, until they are answered. */
   #heldBytes = 0
   /** When a writer was last given a batch. */
-  #startedAt = 0
+  #startedAt = Number.NEGATIVE_INFINITY
   #patience: NodeJS.Timeout | undefined
   #inFlight = new Set<Promise<void>>()
   #stopped = false
@@ -245,13 +248,10 @@ export class Submitter {
 
   #next(): void {
     while (this.#pending.length > 0 && this.#idle.length > 0) {
-      const first = this.#idle.length === this.#writers.length
-      const small = this.#pending.length < secondWriterMessages && this.#pendingBytes < secondWriterBytes
-      if (!first && small && performance.now() - this.#startedAt < secondWriterAfterMs) {
-        this.#patience ??= setTimeout(() => {
-          this.#patience = undefined
-          this.#next()
-        }, secondWriterAfterMs)
+      const waitMs = this.#waitMs()
+      if (waitMs > 0) {
+        clearTimeout(this.#patience)
+        this.#patience = setTimeout(() => this.#next(), waitMs)
         return
       }
       this.#startedAt = performance.now()
@@ -264,6 +264,16 @@ export class Submitter {
       })
       this.#inFlight.add(work)
     }
+  }
+
+  /** How long what is pending may still grow. */
+  #waitMs(): number {
+    const messages = this.#pending.length
+    const isFirst = this.#idle.length === this.#writers.length
+    if (messages >= (isFirst ? fullEnough : secondWriterMessages) || this.#pendingBytes >= secondWriterBytes)
+      return 0
+    const afterMs = isFirst ? smallBatchEveryMs : secondWriterAfterMs
+    return this.#startedAt + afterMs - performance.now()
   }
 
   #take(): Pending[] {

@@ -6,9 +6,9 @@ import { backoffMs, pause } from '@postel/runtime/backoff'
 import type { OutboundEvents } from './events.ts'
 
 const batchMax = 200
-/** A statement costs as much as ten outcomes in it: under load, let a small batch grow for a moment. */
+/** A statement costs as much as ten outcomes in it: small batches start no more often than every 15 ms. */
 const smallBatch = 40
-const growMs = 15
+const smallBatchEveryMs = 15
 const unstorable = 'The reply could not be stored'
 
 export type RecorderOptions = {
@@ -23,6 +23,8 @@ export class Recorder {
   #pending: Outcome[] = []
   #writing: Promise<void> | undefined
   #inBatch = 0
+  /** When a batch was last begun. */
+  #startedAt = Number.NEGATIVE_INFINITY
   readonly #aborted = new AbortController()
 
   constructor(options: RecorderOptions) {
@@ -51,8 +53,10 @@ export class Recorder {
   async #write(): Promise<void> {
     // Let what ends in this turn of the event loop join the batch
     await new Promise(setImmediate)
-    for (let first = true; this.#pending.length > 0 && !this.#aborted.signal.aborted; first = false) {
-      if (!first && this.#pending.length < smallBatch) await pause(growMs, this.#aborted.signal)
+    while (this.#pending.length > 0 && !this.#aborted.signal.aborted) {
+      const waitMs = this.#startedAt + smallBatchEveryMs - performance.now()
+      if (waitMs > 0 && this.#pending.length < smallBatch) await pause(waitMs, this.#aborted.signal)
+      this.#startedAt = performance.now()
       const batch = this.#pending.splice(0, batchMax)
       this.#inBatch = batch.length
       await this.#record(batch)
