@@ -1,7 +1,7 @@
 -- acquire_ips: gives the process every IP that its node has (p_addresses), that may be held there, and that nobody
 -- holds any more. An expired hold of another process is taken over with a higher epoch, and what that process had in
--- flight is treated as tried (take_over). An IP that somebody holds is left alone.
--- Returns the IPs newly held.
+-- flight is treated as tried (take_over). An IP that somebody holds is left alone, and so is one on its way to a node
+-- (moving_to): it can be held once it has arrived. Returns the IPs newly held.
 create or replace function postel.acquire_ips(
   p_process_id uuid,
   p_node_name text,
@@ -13,8 +13,12 @@ returns table (ip_id integer, address inet, ehlo_name text, state text, epoch bi
 language plpgsql
 as $$
 begin
-  insert into postel.nodes (name, last_seen_at) values (p_node_name, p_now)
-  on conflict (name) do update set last_seen_at = excluded.last_seen_at;
+  insert into postel.nodes as n (name, last_seen_at, alive_since, addresses)
+  values (p_node_name, p_now, p_now, p_addresses)
+  on conflict (name) do update set
+    last_seen_at = excluded.last_seen_at,
+    alive_since = postel.alive_since(n.alive_since, n.last_seen_at, p_now),
+    addresses = excluded.addresses;
 
   insert into postel.outbound_processes (id, node_name, heartbeat_at) values (p_process_id, p_node_name, p_now)
   on conflict (id) do update set heartbeat_at = excluded.heartbeat_at;
@@ -27,8 +31,11 @@ begin
     where a.address = any (p_addresses)
       and a.state <> 'retired'
       and (a.node_name is null or a.node_name = p_node_name)
+      and a.moving_to is null
       and (h.ip_id is null or h.expires_at <= p_now)
     order by a.id
+    -- A move that begins at this moment is waited for, and then seen
+    for share of a
   ),
   held as (
     insert into postel.ip_holders as h (ip_id, process_id, epoch, acquired_at, expires_at)

@@ -1,4 +1,4 @@
--- change_ip: what p_changes has of weight, ehlo_name, node_name, pool_id and state is so from now on. The states are those of
+-- change_ip: what p_changes has of weight, ehlo_name, node_name, pool_id and state is so from now on. A node named here is kept (pin_ip). The states are those of
 -- pause_ip, drain_ip and resume_ip (`active`). Another pool is for an IP that gets no new mail and has none queued, because
 -- mail never leaves from an IP outside its pool: raises otherwise. No row: there is no such IP.
 create or replace function postel.change_ip(p_id bigint, p_changes jsonb, p_reason text)
@@ -34,6 +34,7 @@ begin
     weight = coalesce((p_changes ->> 'weight')::integer, a.weight),
     ehlo_name = case when p_changes ? 'ehlo_name' then p_changes ->> 'ehlo_name' else a.ehlo_name end,
     node_name = case when p_changes ? 'node_name' then p_changes ->> 'node_name' else a.node_name end,
+    pinned = a.pinned or p_changes ? 'node_name',
     pool_id = coalesce(v_pool_id, a.pool_id)
   where a.id = v_ip.id;
   perform case p_changes ->> 'state'

@@ -127,6 +127,10 @@ begin
     finished_at = case when claim_chunk.finished then clock_timestamp() end
   where o.id = v_operation.id;
   id := v_operation.id;
+  if finished and v_operation.filter ? 'all' then
+    -- new mail may leave now
+    perform pg_notify('postel_control', 'suspensions');
+  end if;
 end
 $$;
 comment on function postel.claim_chunk(integer, bigint) is

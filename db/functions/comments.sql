@@ -5,6 +5,7 @@ comment on table postel.accounts is 'How a person signs in: a password hash, or 
 comment on table postel.api_keys is 'SHA-256 of the keys for REST and SMTP, each with its permission.';
 comment on table postel.attempts is 'One row a try of a recipient: when, from which IP, to which MX, TLS, reply, category. A partition a day.';
 comment on table postel.audit_log is 'Every change that a person or key made, with who, what and from where.';
+comment on table postel.backups is 'The backups that were tried, and what came of each.';
 comment on table postel.auth_rate_limits is 'Tries of sign-in and the like, counted for all processes.';
 comment on table postel.deliveries is 'One row a recipient: its state, source IP and last reply. A partition a day. Changed by functions only.';
 comment on table postel.delivery_rates is 'How mail of each organization ended, by ten minutes; for automatic moderation.';
@@ -18,7 +19,9 @@ comment on table postel.events is 'What happened to a message or recipient, in o
 comment on table postel.idempotency_keys is 'Idempotency keys of the last 24 hours with the messages that they made.';
 comment on table postel.invitations is 'People asked to join an organization; the token as SHA-256.';
 comment on table postel.ip_addresses is 'Source IPs: pool, state with the reason, weight, EHLO name.';
+comment on table postel.ip_checks is 'What DNS says of each source IP: reverse name, whether it leads back, EHLO name. See ips_now.';
 comment on table postel.ip_holders is 'The leases: which outbound process holds a source IP, in which epoch, until when.';
+comment on table postel.ip_moves is 'Each move of a source IP to a node, from the decision to its end. See ip_moves_now.';
 comment on table postel.ip_pools is 'Pools of source IPs; a project''s mail never leaves its pool.';
 comment on table postel.ip_sites is 'What outbound has learned of a site from a source IP: slowed, backing off, suspended. See ips_now.';
 comment on table postel.members is 'Which people belong to which organization, and with which role.';
@@ -27,7 +30,7 @@ comment on table postel.message_tags is 'The tags of each message, for lists of 
 comment on table postel.messages is 'One row a message: envelope sender, header values, size, expiry. A partition a day.';
 comment on table postel.migrations is 'The numbered migrations that have been applied.';
 comment on table postel.mta_sts_policies is 'MTA-STS policies of recipient domains, kept as long as they ask.';
-comment on table postel.nodes is 'Machines that have run outbound processes.';
+comment on table postel.nodes is 'Machines that have run outbound processes, and which of them are to be free of source IPs.';
 comment on table postel.operations is 'Bulk changes that people asked for, and how far they are. See operations_now.';
 comment on table postel.organizations is 'Tenants.';
 comment on table postel.outbound_processes is 'Running outbound processes, and the queue rows that each is sending.';
@@ -44,6 +47,7 @@ comment on table postel.reports is 'Delivery reports that were sent, one for a r
 comment on table postel.request_logs is 'The requests of API keys, kept some days.';
 comment on table postel.retention_cursors is 'How far the bodies of each project''s messages have been deleted by their age.';
 comment on table postel.sandbox_messages is 'The last messages of the sandbox mailbox.';
+comment on table postel.schema_versions is 'The versions of the schema that this database has had: an app starts once its own is among them.';
 comment on table postel.sessions is 'People who are signed in.';
 comment on table postel.smtp_credentials is 'SHA-256 of SMTP passwords, or trusted networks.';
 comment on table postel.suppressions is 'Addresses that an organization''s mail does not go to.';

@@ -30,11 +30,11 @@ begin
   ) as c;
 
   with happened as materialized (
-    select e.id, e.created_at, e.message_id, e.number, e.type
+    select e.id, e.created_at, e.message_id, e.number, e.type, e.data
     from postel.events e
     where e.id > v_after and e.id < p_until and (v_full is null or e.id <= v_full) and e.message_id is not null
       and e.type in (
-        'accepted', 'delivered', 'deferred', 'bounced', 'expired', 'suppressed', 'complained', 'unsubscribed', 'opened',
+        'accepted', 'delivered', 'deferred', 'bounced', 'returned', 'expired', 'suppressed', 'complained', 'unsubscribed', 'opened',
         'clicked'
       )
     offset 0
@@ -42,7 +42,9 @@ begin
   counted as (
     select
       h.created_at, h.type, m.organization_id, m.project_id, m.signing_domain, m.recipient_count,
-      case when h.type in ('bounced', 'expired') then coalesce((
+      case when h.type = 'returned' then case h.data -> 'permanent'
+        when 'true' then 'permanent' when 'false' then 'transient' else 'undetermined'
+      end when h.type in ('bounced', 'expired') then coalesce((
         select case
           when h.type = 'bounced' then 'permanent'
           when a.category in ('in_doubt', 'sender_died', 'signing') then 'undetermined'

@@ -3,7 +3,8 @@
 -- maxima, which are for move, release and retry. What each verb is for: hold, cancel and bounce
 -- take mail from the queue and from waiting; release takes what is held; retry what is deferred; move the queue of one IP.
 -- held_for in the filter: only what waits for this very reason. What a stopped organization has is not released, whoever
--- asks; `stopped` in the filter: it is stopped no more, and what was held for that goes on.
+-- asks; `stopped` in the filter: it is stopped no more, and what was held for that goes on. `held_by_all`: what hold_all held
+-- and still has its body.
 create or replace function postel.count_matching(
   p_verb text,
   p_filter jsonb,
@@ -49,6 +50,10 @@ begin
         select from postel.organizations o where o.id = w.organization_id and o.status in ('no_sending', 'frozen')
       ))
       and (not (p_filter ? 'stopped') or w.reason like 'organization stopped: %')
+      and (not (p_filter ? 'held_by_all') or (
+        w.reason like 'all mail held: %'
+        and exists (select from postel.message_bodies b where b.message_id = w.message_id)
+      ))
       and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
     limit p_limit
   ) as m;

@@ -1,9 +1,12 @@
 -- create_partitions: makes sure that each partitioned table has a partition for yesterday, today and the coming days.
 -- Safe to call at any time from any number of processes; returns how many it made. A partition is made apart and
--- then attached, which takes a weaker lock on the parent than `partition of` would.
+-- then attached, which takes a weaker lock on the parent than `partition of` would. It runs with the rights of the tables'
+-- owner, whoever calls it: the apps' role owns nothing.
 create or replace function postel.create_partitions(p_days_ahead integer default 14, p_now timestamptz default now())
 returns integer
 language plpgsql
+security definer
+set search_path = pg_catalog, postel, pg_temp
 as $$
 declare
   v_table text;

@@ -32,12 +32,15 @@ begin
   select
     e.organization_id, date_bin('10 minutes', e.created_at, 'epoch'),
     count(*) filter (where e.type = 'delivered'),
-    count(*) filter (where f.counts and e.type = 'bounced'),
+    count(*) filter (where f.counts and e.type in ('bounced', 'returned')),
     count(*) filter (where f.invalid),
     count(*) filter (where f.counts and e.type = 'complained')
   from postel.events e
   left join lateral (
-    select true as counts, e.type = 'bounced' and a.outcome = 'bounced' and a.category = 'invalid_recipient' as invalid
+    select true as counts, case e.type
+      when 'bounced' then a.outcome = 'bounced' and a.category = 'invalid_recipient'
+      else e.type = 'returned' and e.data ->> 'category' is not distinct from 'invalid_recipient'
+    end as invalid
     from postel.messages m
     left join lateral (
       select a.outcome, a.category from postel.attempts a
@@ -47,7 +50,7 @@ begin
     ) as a on true
     where m.id = e.message_id and m.source <> 'report' and not m.test
   ) as f on e.type <> 'delivered'
-  where e.id >= v_after and e.id < v_to and e.type in ('delivered', 'bounced', 'complained') and e.message_id is not null
+  where e.id >= v_after and e.id < v_to and e.type in ('delivered', 'bounced', 'returned', 'complained') and e.message_id is not null
   group by 1, 2
   order by 1, 2
   on conflict on constraint delivery_rates_pkey do update

@@ -1,5 +1,5 @@
--- explain: why a message is where it is, one row per recipient: its state (sending included), the last reply, when the
--- next try is, which source IP and why that one, and what it waits for.
+-- explain: why a message is where it is, one row per recipient: its state (sending included; returned: it was delivered, and
+-- came back), the last reply, when the next try is, which source IP and why that one, and what it waits for.
 create or replace function postel.explain(message_id uuid)
 returns table (
   recipient text,
@@ -18,9 +18,9 @@ set search_path = pg_catalog, postel, pg_temp
 as $$
   select
     d.recipient,
-    case when f.in_flight and q.id is not null then 'sending' else d.state end,
+    case when b.id is not null then 'returned' when f.in_flight and q.id is not null then 'sending' else d.state end,
     d.attempts,
-    d.last_reply,
+    case when b.id is not null then b.data ->> 'reply' else d.last_reply end,
     case when w.state in ('deferred', 'scheduled') then w.not_before end,
     a.address,
     d.ip_reason,
@@ -76,6 +76,9 @@ as $$
       where b.pool_id = a.pool_id and b.id <> a.id and b.state in ('active', 'warming') and b.weight > 0
     ) as usable
   ) as o
+  left join postel.events b on b.message_id = d.message_id and b.number = d.number and b.type = 'returned'
+    and b.type not in ('accepted', 'queued', 'deferred', 'delivered')
+    and b.id >= postel.uuid_v7_floor(postel.uuid_v7_time(d.message_id))
   where d.message_id = explain.message_id
   order by d.number
 $$;

@@ -44,8 +44,10 @@ declare
   v_rare text[] := array(
     select distinct t
     from unnest(v_events) as e
-    cross join lateral unnest(case e when 'failed' then array['bounced', 'expired'] else array[e] end) as t
-    where t in ('bounced', 'expired', 'cancelled', 'suppressed', 'opened', 'clicked', 'complained')
+    cross join lateral unnest(
+      case e when 'failed' then array['bounced', 'expired'] when 'bounced' then array['bounced', 'returned'] else array[e] end
+    ) as t
+    where t in ('bounced', 'returned', 'expired', 'cancelled', 'suppressed', 'opened', 'clicked', 'complained')
   );
   v_above uuid := coalesce(p_above, '00000000-0000-0000-0000-000000000000');
   v_below uuid := coalesce(p_below, 'ffffffff-ffff-ffff-ffff-ffffffffffff');

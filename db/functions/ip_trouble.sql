@@ -4,6 +4,7 @@ language sql stable
 as $$
   select case
     when a.state not in ('active', 'warming') then 'is ' || a.state || coalesce(': ' || a.state_reason, '')
+    when a.moving_to is not null then 'is moving to node ' || a.moving_to
     when h.ip_id is null then 'is held by no outbound process'
     when h.expires_at < p_now then 'is held by a process that has stopped renewing'
   end

@@ -1,6 +1,6 @@
 -- last_event: the newest thing that happened to any recipient of a message: the state of the recipient that changed last, or
--- what came after that (opened, clicked, complained). A final state wins among those of one moment. `failed` is what ended
--- without having been tried. One row, which as a set becomes part of the query that asks.
+-- what came after that (opened, clicked, complained, or bounced where it came back from a remote that had taken it). A final
+-- state wins among those of one moment. `failed` is what ended without having been tried. One row, which as a set becomes part of the query that asks.
 create or replace function postel.last_event(p_message_id uuid) returns table (event text)
 language sql stable
 as $$
@@ -17,11 +17,11 @@ as $$
     )
     union all
     (
-      select e.type, e.created_at, false, 32767
+      select case e.type when 'returned' then 'bounced' else e.type end, e.created_at, false, 32767
       from postel.events e
       where e.message_id = p_message_id
         and e.type not in ('accepted', 'queued', 'deferred', 'delivered')
-        and e.type in ('opened', 'clicked', 'complained')
+        and e.type in ('opened', 'clicked', 'complained', 'returned')
         -- What happens to a message is never older than the message
         and e.id >= postel.uuid_v7_floor(postel.uuid_v7_time(p_message_id))
       order by e.created_at desc

@@ -37,6 +37,10 @@ begin
         select from postel.organizations o where o.id = w.organization_id and o.status in ('no_sending', 'frozen')
       ))
       and (not (p_filter ? 'stopped') or w.reason like 'organization stopped: %')
+      and (not (p_filter ? 'held_by_all') or (
+        w.reason like 'all mail held: %'
+        and exists (select from postel.message_bodies b where b.message_id = w.message_id)
+      ))
       and postel.row_matches(p_filter, w.message_id, w.project_id, w.domain, w.ip_id, w.recipients)
     order by w.id
     limit p_limit

@@ -1,7 +1,8 @@
 -- report_facts: what a report about these recipients says. One row, or none when the message is gone. `recipients` is an
 -- array, in their order, of
 --   number, recipient, orcpt (as the sender gave it, or null), state, last_reply, and of the last attempt, or null where
---   there was none: at, outcome, code, enhanced, reply, mx
+--   there was none: at, outcome, code, enhanced, reply, mx; where it came back after a remote had taken it, what was said then;
+--   state `confirmed`: a report of the remote says that it arrived
 -- `whole` says whether the sender wants the message back (RET=FULL) and gets it: not over 256 KiB, and not when it was
 -- meant to travel over TLS alone (RFC 8689). If not, `body` is only its beginning, enough for a header section even where it
 -- is compressed: the first block of zstd is whole within it.
@@ -25,8 +26,18 @@ begin
       select json_agg(json_build_object(
         'number', d.number, 'recipient', d.recipient,
         'orcpt', m.details -> 'dsn' -> 'recipients' -> d.recipient ->> 'orcpt',
-        'state', d.state, 'last_reply', d.last_reply,
-        'at', a.at, 'outcome', a.outcome, 'code', a.code, 'enhanced', a.enhanced_code, 'reply', a.reply, 'mx', a.mx_host
+        'state', case
+          when b.data is not null then case b.data -> 'permanent' when 'false' then 'expired' else 'bounced' end
+          when c.confirmed then 'confirmed'
+          else d.state
+        end,
+        'last_reply', d.last_reply,
+        'at', coalesce(b.created_at, a.at),
+        'outcome', case when b.data is null then a.outcome else 'bounced' end,
+        'code', case when b.data is null then a.code else (b.data ->> 'code')::smallint end,
+        'enhanced', case when b.data is null then a.enhanced_code else b.data ->> 'status' end,
+        'reply', case when b.data is null then a.reply else b.data ->> 'reply' end,
+        'mx', case when b.data is null then a.mx_host else coalesce(b.data ->> 'remote', b.data ->> 'reporter') end
       ) order by d.number)
       from postel.deliveries d
       left join lateral (
@@ -35,6 +46,21 @@ begin
         order by t.attempt desc
         limit 1
       ) as a on true
+      left join lateral (
+        select e.created_at, e.data from postel.events e
+        where e.message_id = d.message_id and e.number = d.number and e.type = 'returned'
+          and e.type not in ('accepted', 'queued', 'deferred', 'delivered')
+          and e.id >= postel.uuid_v7_floor(postel.uuid_v7_time(d.message_id))
+        limit 1
+      ) as b on true
+      cross join lateral (
+        select exists (
+          select from postel.events e
+          where e.message_id = d.message_id and e.number = d.number and e.type = 'confirmed'
+            and e.type not in ('accepted', 'queued', 'deferred', 'delivered')
+            and e.id >= postel.uuid_v7_floor(postel.uuid_v7_time(d.message_id))
+        ) as confirmed
+      ) as c
       where d.message_id = m.id and d.number = any (p_numbers)
     )
   from postel.messages m

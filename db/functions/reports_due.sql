@@ -2,8 +2,8 @@
 --
 -- Never told: the null sender, the sender of a report, anybody in a project with reports = 'never', and who said
 -- NOTIFY=NEVER. Otherwise, for each recipient (RFC 3461):
---   final    it bounced, expired or is suppressed, and NOTIFY has FAILURE, or says nothing in a project with reports =
---            'failures'; or it went to a server that cannot report (an attempt of category `relayed`) and NOTIFY has SUCCESS
+--   final    it bounced (also after a remote had taken it), expired or is suppressed, and NOTIFY has FAILURE, or says nothing in a project with reports =
+--            'failures'; or it arrived, as a report of its server says, or went to a server that cannot report (an attempt of category `relayed`) and NOTIFY has SUCCESS
 --   delayed  it is still on its way so long after it could leave as the project says (four hours where it says nothing),
 --            and NOTIFY has DELAY, or says nothing in a project that has a time for it
 -- A recipient that a person cancelled or holds is none of these. What becomes late is found by its age: as the events go
@@ -58,7 +58,7 @@ begin
     select distinct e.message_id, e.number, e.type
     from postel.events e
     where e.id > p_after and e.id <= last_id and e.id < p_until
-      and e.type in ('bounced', 'expired', 'suppressed', 'delivered', 'deferred')
+      and e.type in ('bounced', 'returned', 'confirmed', 'expired', 'suppressed', 'delivered', 'deferred')
   ),
   -- Most mail asks for nothing and is sorted out here
   telling as materialized (
@@ -77,7 +77,7 @@ begin
     where p.reports <> 'never'
       and (
         m.asked is not null
-        or (h.type in ('bounced', 'expired', 'suppressed') and p.reports = 'failures')
+        or (h.type in ('bounced', 'returned', 'expired', 'suppressed') and p.reports = 'failures')
         or (h.type = 'deferred' and p.delay_notice_after_seconds is not null)
       )
   ),
@@ -133,8 +133,12 @@ begin
   wanted as (
     select c.message_id, c.number, 'final' as kind
     from candidates c
-    where c.type in ('bounced', 'expired', 'suppressed')
+    where c.type in ('bounced', 'returned', 'expired', 'suppressed')
       and ('FAILURE' = any (c.notify) or (c.notify is null and c.reports = 'failures'))
+    union
+    select c.message_id, c.number, 'final'
+    from candidates c
+    where c.type = 'confirmed' and 'SUCCESS' = any (c.notify)
     union
     select c.message_id, c.number, 'final'
     from candidates c

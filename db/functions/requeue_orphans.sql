@@ -1,6 +1,7 @@
 -- requeue_orphans: takes mail away from source IPs that it should not wait on, when their pool has another IP that is active
 -- and held, at most p_limit rows an IP: at once from paused, quarantined and draining ones, after five minutes in the
--- queue from retired ones and those that no process holds (it may be restarting). What is in flight stays, unless its process
+-- queue from retired ones and those that no process holds (it may be restarting). That of an IP on its way to another node goes
+-- with it, unless that takes more than five minutes. What is in flight stays, unless its process
 -- has been silent for a minute: then it counts as tried (fail_dead_holder). What a living
 -- holder may have loaded already waits two seconds. release_due then gives it an IP of its pool and records why. Mail whose
 -- pool has no living IP stays where it is. Returns how many rows.
@@ -23,6 +24,12 @@ begin
       case when a.state in ('paused', 'quarantined', 'draining') then interval '2 s' else interval '0' end as pause
     from postel.ip_addresses a
     where postel.ip_trouble(a.id, p_now) is not null
+      and not (
+        a.moving_to is not null and a.state in ('active', 'warming') and exists (
+          select from postel.ip_moves m
+          where m.ip_id = a.id and m.ended_at is null and m.started_at > p_now - interval '5 minutes'
+        )
+      )
       and exists (
         select from postel.ip_addresses o
         join postel.ip_holders h on h.ip_id = o.id and h.expires_at > p_now

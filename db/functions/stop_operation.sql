@@ -7,13 +7,17 @@ set search_path = pg_catalog, postel, pg_temp
 as $$
 declare
   v_done bigint;
+  v_all boolean;
 begin
   update postel.operations o set finished_at = clock_timestamp()
   where o.id = stop_operation.id and o.finished_at is null
-  returning o.done into v_done;
+  returning o.done, o.filter ? 'all' into v_done, v_all;
   if v_done is null then
     raise exception 'operation % does not run', stop_operation.id
       using errcode = 'invalid_parameter_value', hint = 'See table postel.operations_now.';
+  end if;
+  if v_all then
+    perform pg_notify('postel_control', 'suspensions');
   end if;
   return v_done;
 end

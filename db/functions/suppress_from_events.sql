@@ -1,5 +1,5 @@
 -- suppress_from_events: reads a stretch of events, after p_after and before p_until, and suppresses the recipients whose
--- mail bounced for a reason of postel.suppress_policy, or who complained: for the project that wrote to them, as another
+-- mail bounced, at once or after it had been taken, for a reason of postel.suppress_policy, or who complained: for the project that wrote to them, as another
 -- project may be another customer. What a person bounced, test mail and delivery reports do not count.
 --
 -- Safe to repeat: what is suppressed stays as it is, and who was taken off the list after the event stays off.
@@ -38,17 +38,21 @@ begin
 
   for v_list in
     with failed as materialized (
-      select e.message_id, e.number, e.type, postel.uuid_v7_time(e.id) as at
+      select e.message_id, e.number, e.type, e.data, postel.uuid_v7_time(e.id) as at
       from postel.events e
       where e.id > p_after and e.id <= last_id and e.id < p_until
-        and e.type in ('bounced', 'complained') and e.message_id is not null and e.number is not null
+        and e.type in ('bounced', 'returned', 'complained') and e.message_id is not null and e.number is not null
     ),
     unwanted as materialized (
       select
         m.organization_id, m.project_id, m.id as message_id, d.recipient as address, f.at,
-        case f.type when 'bounced' then 'bounce' else 'complaint' end as origin,
-        case f.type when 'bounced' then d.last_reply else 'The recipient marked it as spam.' end as reason,
-        case f.type when 'bounced' then p_now + p.lasts end as expires_at
+        case f.type when 'complained' then 'complaint' else 'bounce' end as origin,
+        case f.type
+          when 'bounced' then d.last_reply
+          when 'returned' then f.data ->> 'reply'
+          else 'The recipient marked it as spam.'
+        end as reason,
+        case when f.type <> 'complained' then p_now + p.lasts end as expires_at
       from failed f
       cross join lateral (
         select t.id, t.organization_id, t.project_id from postel.messages t
@@ -62,8 +66,12 @@ begin
         order by a.attempt desc
         limit 1
       ) as a on true
-      left join postel.suppress_policy() as p on p.category = a.category and a.outcome = 'bounced'
-      where f.type = 'complained' or (d.state = 'bounced' and p.category is not null)
+      left join postel.suppress_policy() as p
+        on (f.type = 'bounced' and p.category = a.category and a.outcome = 'bounced')
+        or (f.type = 'returned' and p.category = f.data ->> 'category' and f.data -> 'permanent' = 'true')
+      where f.type = 'complained'
+        or (f.type = 'returned' and p.category is not null)
+        or (f.type = 'bounced' and d.state = 'bounced' and p.category is not null)
     )
     select u.organization_id, u.project_id, json_agg(json_build_object(
       'address', u.address, 'origin', u.origin, 'reason', u.reason, 'message_id', u.message_id,

@@ -1,6 +1,7 @@
 -- usable_ips: the IPs of each project's pool that may take mail now, with cumulative weights for a weighted draw
 -- (`ips[1 + width_bucket(random() * total, bounds)]`) and the reason to record. IPs that a living process holds come
--- first; only when none is held does mail go to IPs that wait for a holder. No row: the pool has no usable IP.
+-- first, unless they are about to move to another node; only when there is none does mail go to IPs that wait for a holder. No row:
+-- the pool has no usable IP.
 create or replace function postel.usable_ips(p_projects uuid[], p_now timestamptz default now())
 returns table (project_id uuid, ips integer[], bounds double precision[], total double precision, reason text)
 -- plpgsql, because it keeps its plan; a SQL function would plan anew at each call
@@ -35,7 +36,7 @@ begin
       from postel.projects p
       join postel.ip_pools l on l.id = p.pool_id
       join postel.ip_addresses a on a.pool_id = p.pool_id and a.state in ('active', 'warming') and a.weight > 0
-      left join postel.ip_holders h on h.ip_id = a.id and h.expires_at > p_now
+      left join postel.ip_holders h on h.ip_id = a.id and h.expires_at > p_now and a.moving_to is null
       where p.id = any (p_projects)
     ) as u
     where u.held = u.any_held

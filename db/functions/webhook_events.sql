@@ -10,6 +10,7 @@ as $$
     ('delivered', array['email.delivered']),
     ('deferred', array['email.delivery_delayed']),
     ('bounced', array['email.bounced', 'email.failed']),
+    ('returned', array['email.bounced']),
     ('expired', array['email.bounced', 'email.failed']),
     ('cancelled', array['email.canceled']),
     ('suppressed', array['email.suppressed']),

@@ -6,6 +6,8 @@
 -- recipient that the event is about, or all of them. A mail that was scheduled is told of as sent with the first try for its
 -- first recipient.
 --
+-- Deliveries of events before the last hold_all have no next attempt until release_all gives them one.
+--
 -- last_id is the last event looked at, or p_until when that was all; `read` counts them, `made` the deliveries.
 create or replace function postel.webhook_fan_out(
   p_after uuid,
@@ -26,6 +28,7 @@ set jit = off
 as $$
 declare
   v_full uuid;
+  v_waits_before uuid;
 begin
   select count(*), (array_agg(c.id))[p_limit] into read, v_full
   from (
@@ -39,6 +42,8 @@ begin
   if read = 0 then
     return;
   end if;
+
+  select s.value::uuid into v_waits_before from postel.system_settings s where s.key = 'webhooks_wait_before';
 
   with happened as materialized (
     select e.id, e.created_at, e.organization_id, e.message_id, e.number, e.type, e.data
@@ -119,7 +124,16 @@ begin
           from jsonb_array_elements(m.details -> 'tags') as t
         ),
         'template_id', m.details -> 'template' -> 'id',
-        'bounce', case y.type when 'email.bounced' then postel.webhook_bounce(m.event, m.category, m.reply) end,
+        'bounce', case when y.type <> 'email.bounced' then null
+          -- It had been delivered, and came back
+          when m.event = 'returned' then postel.webhook_bounce(
+            case m.data -> 'permanent' when 'true' then 'bounced' else 'returned' end,
+            -- in_doubt: it does not say
+            case m.data -> 'permanent' when 'null' then 'in_doubt' else coalesce(m.data ->> 'category', 'other') end,
+            coalesce(m.data ->> 'reply', '')
+          )
+          else postel.webhook_bounce(m.event, m.category, m.reply)
+        end,
         'delay', case y.type when 'email.delivery_delayed' then json_build_object(
           'message', coalesce(m.reply, m.last_reply), 'diagnosticCode', json_build_array('smtp; ' || m.reply)
         ) end,
@@ -157,7 +171,7 @@ begin
     select
       w.id, t.id, t.type,
       json_build_object('type', t.type, 'created_at', postel.webhook_time(t.created_at), 'data', t.data)::text,
-      clock_timestamp()
+      case when t.id < v_waits_before then null else clock_timestamp() end
     from told t
     join postel.webhooks w on w.organization_id = t.organization_id
     where w.status = 'enabled' and t.type = any (w.events)

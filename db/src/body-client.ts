@@ -5,6 +5,7 @@
 import pg from 'pg'
 import { BinaryConnection, binaryTypes } from './binary-connection.ts'
 import { isReadOnly, NoAnswerError } from './errors.ts'
+import { PoolUsage } from './pool-usage.ts'
 
 /** A statement by name, so that it is planned once per connection. */
 export type Statement = { name: string; text: string }
@@ -24,6 +25,7 @@ const connectTimeoutMs = 10_000
 /** Connects with the first statement and again after a fault. Statements run one after the other. */
 export class BodyClient {
   readonly #options: BodyClientOptions
+  readonly #usage: PoolUsage
   #client: Promise<pg.Client> | undefined
   #tail: Promise<void> = Promise.resolve()
   /** When the link was last found silent. */
@@ -32,6 +34,7 @@ export class BodyClient {
 
   constructor(options: BodyClientOptions) {
     this.#options = options
+    this.#usage = new PoolUsage(options.name, 1)
   }
 
   /**
@@ -49,9 +52,10 @@ export class BodyClient {
       if (this.#silentAt > queuedAt) throw new NoAnswerError()
       return this.#query<Row>(statement, values, options)
     })
+    this.#usage.begin()
     this.#tail = result.then(
-      () => {},
-      () => {},
+      () => this.#usage.end(),
+      () => this.#usage.fail(),
     )
     return result
   }
@@ -102,6 +106,7 @@ export class BodyClient {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#usage.close()
     const client = await this.#client?.catch(() => undefined)
     await client?.end().catch(() => {})
   }

@@ -73,7 +73,7 @@ export async function bootstrap(
         insert into postel.smtp_credentials (organization_id, project_id, name, network)
         select ${organizationId}, ${projectId}, 'bootstrap', ${cidr}::cidr
         where not exists (
-          select from postel.smtp_credentials where network = ${cidr}::cidr and revoked_at is null
+          select from postel.smtp_credentials where network = ${cidr}::cidr
         )`
 
     for (const { address, ehloName } of options.addresses)

@@ -1,6 +1,7 @@
 /** Connections to Postgres through postgres.js, with the settings that every process of Postel wants. */
 import postgres from 'postgres'
 import { arrayTypes } from './array-types.ts'
+import { PoolUsage } from './pool-usage.ts'
 import { watchedPool } from './watched-pool.ts'
 
 export type Sql = postgres.Sql
@@ -57,7 +58,8 @@ export function connect(url: string, options: ConnectOptions): Sql {
     },
   } as unknown as postgres.Options<Record<string, never>>
   if (statementTimeoutMs === 0) return postgres(url, settings)
-  return watchedPool(() => postgres(url, settings), statementTimeoutMs + answerMs)
+  const usage = new PoolUsage(options.name, options.max)
+  return watchedPool(() => postgres(url, settings), statementTimeoutMs + answerMs, usage)
 }
 
 /** One connection of its own to the database of a pool, with other settings; whoever asks for it ends it. */

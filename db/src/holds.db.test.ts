@@ -59,7 +59,7 @@ describe('acquire_ips', () => {
   test('gives a process the IPs of its node that are free', async () => {
     const process = randomUUID()
     expect(await queries.acquire(process, node, [addresses()[0]!, '192.0.2.99'])).toEqual([
-      { ipId: ids()[0], address: addresses()[0], ehloName: null, state: 'active' },
+      { ipId: ids()[0], address: addresses()[0], ehloName: null, state: 'active', takenOver: false },
     ])
     expect(await acquire(process)).toEqual(ids().slice(1))
     expect(await holders()).toEqual(Array(3).fill({ process, epoch: 1 }))

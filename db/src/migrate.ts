@@ -6,6 +6,7 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as runMigrations } from 'drizzle-orm/postgres-js/migrator'
 import { runMigrations as migrateGraphileWorker } from 'graphile-worker'
 import { connect, type Sql } from './client.ts'
+import { ownDigest } from './schema-version.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const migrationLock = 0x706f7374
@@ -13,9 +14,10 @@ const migrationLock = 0x706f7374
 /**
  * Migrates the database at `url` (a direct connection, not through a transaction pooler). Safe to call from any number
  * of processes at once: one works, the others wait for it and then find nothing to do. Needs a role that may create
- * objects in the database and, the first time, roles.
+ * objects in the database and, the first time, roles. `beforeReady` is run when all is there and before processes that wait for
+ * this schema start to work.
  */
-export async function migrate(url: string): Promise<void> {
+export async function migrate(url: string, beforeReady?: (sql: Sql) => Promise<void>): Promise<void> {
   const sql = connect(url, { name: 'postel-migrate', max: 1, statementTimeoutMs: 0 })
   try {
     // Another process's migration may take any time; what the migration itself locks may not
@@ -30,6 +32,8 @@ export async function migrate(url: string): Promise<void> {
     await migrateGraphileWorker({ connectionString: url })
     await applyFunctions(sql)
     await sql`select postel.create_partitions()`
+    await beforeReady?.(sql)
+    await recordVersion(sql)
   } finally {
     await sql.end({ timeout: 5 })
   }
@@ -47,7 +51,25 @@ async function applyFunctions(sql: Sql): Promise<void> {
       await tx.unsafe(`drop view if exists postel.${view.name.replace(/\.sql$/, '')} cascade`)
     for (const view of views) await tx.unsafe(view.text)
     await tx.unsafe(grants)
+    await markReplaced(tx)
   })
+}
+
+/** What came after this version stands no longer once this version's functions are back. */
+async function markReplaced(tx: Pick<Sql, 'unsafe'>): Promise<void> {
+  await tx.unsafe(
+    `update postel.schema_versions newer set replaced_at = now()
+     from postel.schema_versions own
+     where own.digest = $1 and newer.applied_at > own.applied_at and newer.replaced_at is null`,
+    [await ownDigest()],
+  )
+}
+
+/** Last, because processes that wait for this version start to work then. */
+async function recordVersion(sql: Sql): Promise<void> {
+  await sql`
+    insert into postel.schema_versions (digest, applied_at) values (${await ownDigest()}, now())
+    on conflict (digest) do update set replaced_at = null`
 }
 
 async function readSql(folder: string): Promise<{ name: string; text: string }[]> {

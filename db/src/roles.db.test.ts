@@ -16,6 +16,7 @@ beforeAll(async () => {
   sql = connect(database.url, { name: 'test', max: 2 })
   tenant = await makeTenant(sql, { ips: 2 })
   message = await submitOne(sql, tenant)
+  await sql`insert into postel.nodes (name, last_seen_at) values ('node', now())`
 })
 afterAll(async () => {
   for (const login of logins) await sql.unsafe(`drop role ${login}`)
@@ -56,6 +57,7 @@ const views = [
   'throughput',
   'nodes_now',
   'ips_now',
+  'ip_moves_now',
   'listeners_now',
   'operations_now',
   'suspensions_now',
@@ -75,6 +77,7 @@ const steers = (): string[] => {
     `select postel.hold('${message}')`,
     `select postel.hold(project => '${tenant.projectName}', reason => 'r')`,
     `select postel.hold('${message}'), postel.release('${message}')`,
+    `select postel.hold_all('r'), postel.release_all()`,
     `select postel.cancel('${message}')`,
     `select postel.bounce('${message}', reason => 'r')`,
     `select postel.retry('${message}')`,
@@ -84,6 +87,8 @@ const steers = (): string[] => {
     `select postel.drain_ip('${one}')`,
     `select postel.resume_ip('${one}')`,
     `select postel.move_queue('${one}', '${two}')`,
+    `select postel.drain_node('node', 'r'), postel.resume_node('node')`,
+    `select postel.pin_ip('${one}', 'node'), postel.unpin_ip('${one}')`,
     `select postel.suspend('dest.test', 'r'), postel.resume('dest.test')`,
     `select postel.suspend('dest.test', 'r', now() + interval '1 hour')`,
     `select postel.pause_project('${tenant.projectName}'), postel.resume_project('${tenant.projectName}')`,
@@ -157,6 +162,7 @@ describe.each(['postel_operator', 'postel_readonly', null] as const)('a person w
     const readable = [
       'explain',
       'in_flight',
+      'ips_on_node',
       'listeners',
       'sent_to',
       'site_trouble',
@@ -169,13 +175,27 @@ describe.each(['postel_operator', 'postel_readonly', null] as const)('a person w
         'bounce',
         'cancel',
         'drain_ip',
+        'drain_node',
         'hold',
+        'hold_all',
         'move_queue',
         'pause_ip',
         'pause_project',
+        'pin_ip',
         'moderate',
       ],
-      ...['release', 'resume', 'resume_ip', 'resume_project', 'retry', 'retry_domain', 'retry_mail'],
+      ...[
+        'release',
+        'release_all',
+        'resume',
+        'resume_ip',
+        'resume_node',
+        'resume_project',
+        'retry',
+        'retry_domain',
+      ],
+      'retry_mail',
+      'unpin_ip',
       ...[
         'run_operations',
         'run_chunk',

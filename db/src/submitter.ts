@@ -4,6 +4,7 @@
  * A promise resolves only after COMMIT with synchronous_commit=on.
  */
 import { constants, zstdCompressSync } from 'node:zlib'
+import type { Tracing } from '@postel/runtime/tracing'
 import { type Admission, AdmissionError, type Admitted } from './admission.ts'
 import { BodyClient } from './body-client.ts'
 import { databaseFault, isEndedBlock, NoAnswerError } from './errors.ts'
@@ -23,7 +24,7 @@ export type Submission = {
   headerFrom: string
   subject: string
   /** Anything to give back later: to, cc, bcc, reply_to, tags. */
-  details?: unknown
+  details?: object
   /** 0 to 100, lower leaves first; its project's where it has none of its own. */
   priority?: number
   /** How long after it is accepted (or after sendAt) it is worth sending; its project's limit holds as well. */
@@ -34,6 +35,8 @@ export type Submission = {
   keyId?: string
   /** It goes to the sandbox mailbox, whatever the delivery mode. Counts against no limit. */
   test?: boolean
+  /** The traceparent of what submits it, where that is traced. */
+  trace?: string
   recipients: readonly { address: string; domain: string }[]
   /** The MIME message: CRLF line ends, no Bcc. */
   raw: Buffer
@@ -56,6 +59,8 @@ export type SubmitterOptions = {
   onStored: (ipIds: number[], due: Date[]) => void
   /** Decides what is let in; without it everything is. Whoever made it stops it, after the Submitter. */
   admission?: Admission
+  /** Where traces are taken. */
+  tracing?: () => Tracing | undefined
   /** Connections that write at once. Default 2: more only makes the batches smaller. */
   writers?: number
   /** Default 20,000 ms: a statement that takes longer is cancelled. */
@@ -139,8 +144,8 @@ export class Submitter {
 
   /** Stores one message; resolves with its id after the commit, rejects with AdmissionError or SubmitError. */
   submit(submission: Submission): Promise<string> {
-    return this.#admitted([submission], (block) => {
-      const { json, body } = encode(submission, block)
+    return this.#admitted([submission], (block, trace) => {
+      const { json, body } = encode(submission, block, trace)
       return new Promise((resolve, reject) => {
         if (this.#stopped) return reject(new SubmitError('unavailable', 'the server is stopping'))
         this.#pending.push({ json, body, resolve, reject })
@@ -152,8 +157,8 @@ export class Submitter {
 
   /** Stores several messages of one project in one transaction, all or none; ids in the order given. */
   submitAll(submissions: readonly Submission[]): Promise<string[]> {
-    return this.#admitted(submissions, async (block) => {
-      const { json, body } = join(submissions.map((submission) => encode(submission, block)))
+    return this.#admitted(submissions, async (block, trace) => {
+      const { json, body } = join(submissions.map((submission) => encode(submission, block, trace)))
       try {
         const [row] = await this.#once.query<StoredRow>(submitBatch, [json, body])
         this.#report(row!)
@@ -175,8 +180,8 @@ export class Submitter {
   ): Promise<OnceOutcome> {
     const { projectId, test } = submissions[0]!
     const storedKey = test ? testKeyPrefix + key : key
-    const store = async (block: string | null): Promise<OnceOutcome> => {
-      const { json, body } = join(submissions.map((submission) => encode(submission, block)))
+    const store = async (block: string | null, trace: string | undefined): Promise<OnceOutcome> => {
+      const { json, body } = join(submissions.map((submission) => encode(submission, block, trace)))
       try {
         const [row] = await this.#once.query<StoredRow & { outcome: 'stored' | 'repeated' | 'conflict' }>(
           submitOnce,
@@ -211,8 +216,29 @@ export class Submitter {
     await Promise.all([...this.#writers, this.#once].map((client) => client.stop()))
   }
 
-  /** Stores what the limits let in, and tells them what became of it. */
+  /** Stores what the limits let in, and tells them what became of it; where it is traced, in a span of its own. */
   #admitted<T>(
+    submissions: readonly Submission[],
+    store: (block: string | null, trace: string | undefined) => Promise<T>,
+    isStored?: (outcome: T) => boolean,
+  ): Promise<T> {
+    const parent = submissions[0]!.trace
+    const tracing = parent === undefined ? undefined : this.#options.tracing?.()
+    if (!tracing) return this.#limited(submissions, (block) => store(block, undefined), isStored)
+    const span = tracing.start('store', {
+      kind: 'internal',
+      parent,
+      attributes: { 'postel.project.id': submissions[0]!.projectId, 'postel.messages': submissions.length },
+    })
+    const stored = this.#limited(submissions, (block) => store(block, span.traceparent), isStored)
+    stored.then(
+      () => span.end(),
+      (error: Error) => span.end({ failed: error.message }),
+    )
+    return stored
+  }
+
+  #limited<T>(
     submissions: readonly Submission[],
     store: (block: string | null) => Promise<T>,
     isStored: (outcome: T) => boolean = () => true,
@@ -332,7 +358,11 @@ async function admit(admission: Admission, submissions: readonly Submission[]): 
 }
 
 /** One message as an element of postel.submit_batch's array, but for its offset, which join() adds. */
-function encode(submission: Submission, block: string | null): { json: string; body: Buffer } {
+function encode(
+  submission: Submission,
+  block: string | null,
+  trace: string | undefined,
+): { json: string; body: Buffer } {
   const { raw } = submission
   const compressed = raw.length >= compressFromBytes ? compress(raw) : raw
   const body = compressed.length < raw.length * 0.9 ? compressed : raw
@@ -348,7 +378,10 @@ function encode(submission: Submission, block: string | null): { json: string; b
     size: raw.length,
     len: body.length,
     enc: body === raw ? 0 : 1,
-    det: submission.details ?? null,
+    det:
+      trace === undefined
+        ? (submission.details ?? null)
+        : { ...(submission.details ?? {}), traceparent: trace },
     prio: submission.priority ?? null,
     exp: submission.expiresInSeconds ?? null,
     send_at: submission.sendAt ?? null,

@@ -6,6 +6,7 @@
 
 import type postgres from 'postgres'
 import { isReadOnly, NoAnswerError } from './errors.ts'
+import type { PoolUsage } from './pool-usage.ts'
 
 type Statement = Promise<unknown> & {
   /** Sends it; postgres.js calls it when somebody waits for the result. */
@@ -21,7 +22,7 @@ const replaceEveryMs = 1_000
  * pool is replaced by a new one, because it has a connection that answers no more. It is replaced as well when its server
  * has become a standby: its connections would stay there. Statements of `begin` and `reserve` have no deadline.
  */
-export function watchedPool(open: () => postgres.Sql, deadlineMs: number): postgres.Sql {
+export function watchedPool(open: () => postgres.Sql, deadlineMs: number, usage: PoolUsage): postgres.Sql {
   let pool = open()
   let openedAt = performance.now()
   let ended = false
@@ -44,11 +45,16 @@ export function watchedPool(open: () => postgres.Sql, deadlineMs: number): postg
           statement.reject(new NoAnswerError())
           replace(from, 0)
         }, deadlineMs)
+        usage.begin()
         Promise.prototype.then.call(
           statement,
-          () => clearTimeout(timer),
+          () => {
+            clearTimeout(timer)
+            usage.end()
+          },
           (error) => {
             clearTimeout(timer)
+            usage.fail()
             if (isReadOnly(error) && performance.now() - openedAt > replaceEveryMs) replace(from, 5)
           },
         )
@@ -63,7 +69,10 @@ export function watchedPool(open: () => postgres.Sql, deadlineMs: number): postg
     get: (_, name: keyof postgres.Sql) => {
       if (name === 'unsafe')
         return (...args: Parameters<postgres.Sql['unsafe']>) => watch(pool, pool.unsafe(...args))
-      if (name === 'end') ended = true
+      if (name === 'end') {
+        ended = true
+        usage.close()
+      }
       return pool[name]
     },
   })

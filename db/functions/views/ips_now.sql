@@ -1,5 +1,5 @@
 -- ips_now: a line per source IP: its pool and state with the reason, the node that holds it and since when, what is queued and in
--- flight on it, and the sites that slow it down, refuse it or cannot be reached from it.
+-- flight on it, the sites that slow it down, refuse it or cannot be reached from it, the node that it belongs on, and what DNS says of it.
 create view postel.ips_now as
 select
   a.address,
@@ -15,11 +15,24 @@ select
     from postel.ip_sites s
     cross join lateral postel.site_trouble(a.id, s.site) as t (trouble)
     where s.ip_id = a.id and t.trouble is not null
-  ) as sites
+  ) as sites,
+  a.node_name as assigned_to,
+  coalesce(
+    'moving to ' || a.moving_to || ': ' || m.reason || coalesce('; ' || m.error, ''),
+    a.placement_note,
+    case
+      when a.node_name is not null and h.expires_at > now() is not true and a.state <> 'retired'
+        then 'no process there holds it: the interfaces of ' || a.node_name || ' may not have it'
+    end,
+    case when a.pinned and a.node_name is not null then 'pinned' end
+  ) as placement,
+  case when c.ptr_ok and c.forward_ok and c.ehlo_ok then 'ok' else coalesce(c.problem, c.fault) end as dns
 from postel.ip_addresses a
 join postel.ip_pools l on l.id = a.pool_id
 left join postel.ip_holders h on h.ip_id = a.id
 left join postel.outbound_processes p on p.id = h.process_id
+left join postel.ip_checks c on c.ip_id = a.id
+left join postel.ip_moves m on m.ip_id = a.id and m.ended_at is null
 left join (
   select
     q.ip_id, count(*) as queued,
@@ -28,4 +41,4 @@ left join (
   group by q.ip_id
 ) as q on q.ip_id = a.id
 order by l.name, a.address;
-comment on view postel.ips_now is 'Each source IP: state and why, who holds it, its queue, and which sites slow or refuse it.';
+comment on view postel.ips_now is 'Each source IP: state and why, who holds it, its queue, which sites slow or refuse it, where it belongs, and what is wrong with it in DNS.';

@@ -17,6 +17,7 @@ select
   date_trunc('millisecond', coalesce(o.finished_at, now()) - o.created_at) as took,
   concat_ws(
     ', ',
+    case when o.filter ? 'all' or o.filter ? 'held_by_all' then 'all mail' end,
     'message ' || (o.filter ->> 'message_id'),
     'project ' || coalesce(p.name, o.filter ->> 'project_id'),
     'organization ' || z.name,
@@ -25,7 +26,7 @@ select
     'to ' || host(t.address),
     'sender ' || (o.filter ->> 'sender'),
     'recipient ' || (o.filter ->> 'recipient'),
-    'older messages only' || substr(o.filter ->> 'before', 1, 0)
+    case when not o.filter ? 'all' then 'older messages only' || substr(o.filter ->> 'before', 1, 0) end
   ) as what,
   o.reason
 from postel.operations o

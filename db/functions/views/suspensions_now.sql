@@ -17,5 +17,11 @@ select
 from postel.suspensions s
 left join postel.projects p on p.id = s.project_id
 where s.until is null or s.until > now()
-order by s.created_at;
+union all
+select 'everything, until hold_all is through', o.reason, o.requested_by, o.created_at, null, (
+  select coalesce(sum(cardinality(q.numbers)), 0) from postel.queue q
+)
+from postel.operations o
+where o.finished_at is null and o.verb = 'hold' and o.filter ? 'all'
+order by since;
 comment on view postel.suspensions_now is 'Domains and projects that people have suspended, and what is queued behind it.';

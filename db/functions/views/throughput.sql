@@ -6,7 +6,7 @@ select
   count(e.type) filter (where e.type = 'accepted') as accepted,
   count(e.type) filter (where e.type = 'delivered') as delivered,
   count(e.type) filter (where e.type = 'deferred') as deferred,
-  count(e.type) filter (where e.type = 'bounced') as bounced,
+  count(e.type) filter (where e.type in ('bounced', 'returned')) as bounced,
   count(e.type) filter (where e.type = 'expired') as expired,
   round(count(e.type) filter (where e.type = 'delivered') / extract(epoch from p.span), 2) as delivered_per_s
 from unnest(array['1 min', '5 min', '15 min', '60 min']::interval[]) as p (span)

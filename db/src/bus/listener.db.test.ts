@@ -81,13 +81,16 @@ test('a quiet subscription is left alone', async () => {
 })
 
 test('a backend that is killed is replaced, and the owner rescans', async () => {
-  await makeListener().start()
+  const listener = makeListener()
+  await listener.start()
   for (let kill = 1; kill <= 3; kill++) {
     await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${name}`
     await until(() => ready === kill + 1)
     await hears(`${kill}`)
   }
   expect(errors.length).toBeGreaterThanOrEqual(3)
+  expect(listener.reconnects).toBe(errors.length)
+  expect(listener.received).toEqual({ postel_outbound: heard.length, postel_control: 0 })
 })
 
 type Proxy = {

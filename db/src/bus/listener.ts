@@ -32,10 +32,15 @@ export class Listener {
   #timer: NodeJS.Timeout | undefined
   #heardAt = 0
   readonly #heartbeatMs: number
+  /** Notifications heard on each channel. */
+  readonly received: Record<string, number>
+  /** How often the subscription was built anew. */
+  reconnects = 0
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#heartbeatMs = options.heartbeatMs ?? defaultHeartbeatMs
+    this.received = Object.fromEntries(options.channels.map((channel) => [channel, 0]))
   }
 
   /** Subscribes, and keeps trying in the background when it cannot. Resolves after the first try. */
@@ -61,6 +66,7 @@ export class Listener {
       statementTimeoutMs: heartbeatTimeoutMs,
       onnotify: (channel, payload) => {
         this.#heardAt = performance.now()
+        this.received[channel] = (this.received[channel] ?? 0) + 1
         this.#options.onNotification(channel, payload)
       },
       onclose: () => this.#rebuild(sql, new Error('the listening connection was closed')),
@@ -97,6 +103,7 @@ export class Listener {
     if (this.#stopped || this.#sql !== sql) return
     this.#sql = undefined
     clearTimeout(this.#timer)
+    this.reconnects++
     this.#options.onError(error)
     void sql.end({ timeout: 0 }).catch(() => {})
     const wait = Math.min(reconnectMaxMs, 100 * 2 ** this.#failures++)

@@ -52,6 +52,17 @@ test('many hints become few notifications, and every IP is named', async () => {
   expect(new Set(ids())).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]))
   // The first goes at once, the others together
   expect(heard.length).toBeLessThanOrEqual(3)
+  await publisher.stop()
+  expect([publisher.sent, publisher.lost]).toEqual([heard.length, 0])
+})
+
+test('what cannot be sent is counted as lost', async () => {
+  const nowhere = new Publisher('postgres://x:y@127.0.0.1:1/z', 'publisher', (error) => errors.push(error))
+  nowhere.work([1])
+  nowhere.events(['{}'])
+  await until(() => nowhere.lost >= 2)
+  expect([nowhere.sent, errors.length > 0]).toEqual([0, true])
+  await nowhere.stop()
 })
 
 test('more IPs than one payload holds are all named', async () => {

@@ -20,6 +20,11 @@ export class Publisher {
   #timer: NodeJS.Timeout | undefined
   #second = 0
   #eventsThisSecond = 0
+  /** Notifications that were sent, and those that could not be. */
+  sent = 0
+  lost = 0
+  /** Told how long each flush took. */
+  onFlushed: ((seconds: number) => void) | undefined
 
   /** `onError` hears of hints that were lost; a lost hint only delays mail until the next poll. */
   constructor(url: string, name: string, onError: (error: unknown) => void) {
@@ -86,7 +91,10 @@ export class Publisher {
       await this.#sql`
         select set_config('synchronous_commit', 'off', true), pg_notify(c, p)
         from unnest(${channels}::text[], ${payloads}::text[]) as n (c, p)`
+      this.sent += payloads.length
+      this.onFlushed?.((performance.now() - this.#flushedAt) / 1000)
     } catch (error) {
+      this.lost += payloads.length
       this.#onError(error)
     }
   }

@@ -84,9 +84,17 @@ export async function findEmail(
   if (!summary) return undefined
   const recipients = await sql<EmailRecipient[]>`
     select
-      d.recipient as email, d.state, d.attempts, d.last_reply as "lastReply", d.updated_at::text as "updatedAt"
+      d.recipient as email,
+      -- It was delivered, and came back
+      case when b.number is null then d.state else 'bounced' end as state,
+      d.attempts,
+      case when b.number is null then d.last_reply else b.data ->> 'reply' end as "lastReply",
+      coalesce(b.created_at, d.updated_at)::text as "updatedAt"
     from postel.messages m
     join postel.deliveries d on d.message_id = m.id
+    left join postel.events b on b.message_id = m.id and b.number = d.number and b.type = 'returned'
+      and b.type not in ('accepted', 'queued', 'deferred', 'delivered')
+      and b.id >= postel.uuid_v7_floor(postel.uuid_v7_time(m.id))
     where m.id = ${id} and ${ownedBy(sql, tenant)}
     order by d.number`
   return { ...summary, recipients }
@@ -286,11 +294,6 @@ export async function shareEmail(sql: Sql, { tenant, actor, id }: Change, until:
     ), ${audited(sql, actor, tenant.organizationId, 'email.shared', 'email', { expires_at: until.toISOString() })}
     select id from changed`
   return rows.length > 0
-}
-
-/** Rejects when the database cannot be asked or has not been migrated. */
-export async function checkEmailTables(sql: Sql): Promise<void> {
-  await sql`select from postel.messages limit 0`
 }
 
 /** Brings rows, fetched one beyond the limit and in the order of the question, into the form of a page, newest first. */

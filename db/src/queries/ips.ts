@@ -26,6 +26,11 @@ export type IpRow = {
   queued: number
   inFlight: number
   oldestQueuedAt: string | null
+  /** What DNS says of it; each null: nobody could tell yet. */
+  dns: { ptrNames: string[]; ptrOk: boolean | null; forwardOk: boolean | null; ehloOk: boolean | null }
+  /** What is wrong with it in DNS and what to do about it, or why DNS could not tell. */
+  dnsProblem: string | null
+  dnsCheckedAt: string | null
   createdAt: string
 }
 
@@ -124,6 +129,10 @@ function columns(sql: Sql) {
     a.id::text as id, host(a.address) as address, l.id::text as "poolId", l.name as pool, a.ehlo_name as "ehloName",
     a.state, a.state_reason as reason, a.weight, a.node_name as "nodeName", p.node_name as "heldBy",
     h.acquired_at::text as "heldSince", q.queued, q.in_flight as "inFlight", q.oldest::text as "oldestQueuedAt",
+    json_build_object(
+      'ptrNames', coalesce(c.ptr_names, '{}'), 'ptrOk', c.ptr_ok, 'forwardOk', c.forward_ok, 'ehloOk', c.ehlo_ok
+    ) as dns,
+    coalesce(c.problem, c.fault) as "dnsProblem", c.checked_at::text as "dnsCheckedAt",
     a.created_at::text as "createdAt"`
 }
 
@@ -131,6 +140,7 @@ function tables(sql: Sql) {
   return sql`
     from postel.ip_addresses a
     join postel.ip_pools l on l.id = a.pool_id
+    left join postel.ip_checks c on c.ip_id = a.id
     left join postel.ip_holders h on h.ip_id = a.id and h.expires_at > now()
     left join postel.outbound_processes p on p.id = h.process_id
     cross join lateral (

@@ -58,15 +58,19 @@ export class MaintenanceQueries {
   }
 
   /**
-   * Detaches and drops a partition without stopping the tables' traffic. Rejects when the locks cannot be had in two
-   * seconds; a detach that was cut short is finished by the next call.
+   * Drops a partition without stopping the tables' traffic. A role that owns them detaches it first, and may wait for locks
+   * for two seconds; a detach that was cut short is finished by the next call. Another asks postel.drop_partition, which
+   * waits less. Rejects when the locks cannot be had.
    */
   async dropPartition(parent: string, partition: string): Promise<void> {
     const own = connectApart(this.#sql, { lock_timeout: '2s' })
     try {
-      const [state] = await own<{ pending: boolean }[]>`
-        select i.inhdetachpending as pending from pg_inherits i
+      const [state] = await own<{ pending: boolean; owned: boolean }[]>`
+        select i.inhdetachpending as pending, pg_has_role(c.relowner, 'usage') as owned
+        from pg_inherits i join pg_class c on c.oid = i.inhparent
         where i.inhrelid = to_regclass(${`postel.${partition}`})`
+      if (state && !state.owned)
+        return void (await own`select postel.drop_partition(${parent}, ${partition})`)
       if (state)
         await own`
           alter table postel.${own(parent)} detach partition postel.${own(partition)}

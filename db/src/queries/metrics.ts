@@ -110,11 +110,22 @@ export async function readEmailMetrics(
         (count(*) filter (where d.state <> 'suppressed'))::integer as sent,
         (count(*) filter (where d.state = 'delivered'))::integer as delivered,
         (count(*) filter (where d.state = 'suppressed'))::integer as suppressed,
-        (count(*) filter (where d.state in ('bounced', 'expired') and d.attempts > 0))::integer as bounced,
-        (count(*) filter (where d.state = 'bounced' and d.attempts > 0))::integer as bounced_permanent,
-        (count(*) filter (where d.state = 'expired' and d.attempts > 0))::integer as bounced_transient,
+        (count(*) filter (where b.number is not null or (d.state in ('bounced', 'expired') and d.attempts > 0)))::integer as bounced,
+        (count(*) filter (
+          where b.permanent = 'true' or (d.state = 'bounced' and d.attempts > 0)
+        ))::integer as bounced_permanent,
+        (count(*) filter (
+          where b.permanent = 'false' or (d.state = 'expired' and d.attempts > 0)
+        ))::integer as bounced_transient,
         (count(*) filter (where d.state in ('bounced', 'expired') and d.attempts = 0))::integer as failed
       from postel.deliveries d
+      left join lateral (
+        select e.number, e.data -> 'permanent' as permanent from postel.events e
+        where e.message_id = d.message_id and e.number = d.number and e.type = 'returned'
+          and e.type not in ('accepted', 'queued', 'deferred', 'delivered')
+          and e.id >= postel.uuid_v7_floor(postel.uuid_v7_time(m.id))
+        limit 1
+      ) as b on true
       where d.message_id = m.id
     ) as s
     cross join lateral (

@@ -31,6 +31,8 @@ export type MessageDetails = {
   eight_bit?: boolean
   smtp_utf8?: boolean
   require_tls?: boolean
+  /** Of its submission, where that was traced. */
+  traceparent?: string
   dsn?: { ret?: string; envid?: string; recipients: Record<string, { notify?: string; orcpt?: string }> }
 }
 

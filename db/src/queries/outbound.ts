@@ -17,7 +17,14 @@ import {
 export type { Descriptor, LoadedMessage, MessageDetails } from './outbound-rows.ts'
 
 /** A source IP that this process holds. */
-export type HeldIp = { ipId: number; address: string; ehloName: string | null; state: string }
+export type HeldIp = {
+  ipId: number
+  address: string
+  ehloName: string | null
+  state: string
+  /** Just acquired, from a process whose hold had run out. */
+  takenOver?: boolean
+}
 
 export type RecipientOutcome = {
   number: number
@@ -46,8 +53,8 @@ export type Outcome = {
   recipients: RecipientOutcome[]
 }
 
-/** Projects, and recipient domains (`*.example.com` for all below one), whose mail stays in the table. */
-export type Suspended = { projects: readonly string[]; domains: readonly string[] }
+/** Projects, and recipient domains (`*.example.com` for all below one), whose mail stays in the table; or everything. */
+export type Suspended = { projects: readonly string[]; domains: readonly string[]; all: boolean }
 
 export type DkimKeyRow = { selector: string; algorithm: string; privateKey: Buffer }
 
@@ -145,7 +152,8 @@ export class OutboundQueries {
   acquire(processId: string, nodeName: string, addresses: readonly string[]): Promise<HeldIp[]> {
     return this.#withHolds(
       async (sql) => sql<HeldIp[]>`
-        select a.ip_id as "ipId", host(a.address) as address, a.ehlo_name as "ehloName", a.state
+        select
+          a.ip_id as "ipId", host(a.address) as address, a.ehlo_name as "ehloName", a.state, a.epoch > 1 as "takenOver"
         from postel.acquire_ips(${processId}, ${nodeName}, ${addresses as string[]}::inet[], ${holdSeconds}) as a`,
     )
   }
@@ -177,7 +185,8 @@ export class OutboundQueries {
   }
 
   /** Most of the time nothing is suspended, and the statement need not know of it. */
-  #notSuspended({ projects, domains }: Suspended) {
+  #notSuspended({ projects, domains, all }: Suspended) {
+    if (all) return this.#sql`and false`
     if (projects.length === 0 && domains.length === 0) return this.#sql``
     const exact = domains.filter((domain) => !domain.startsWith('*.'))
     const below = domains.filter((domain) => domain.startsWith('*.')).map((domain) => domain.slice(1))

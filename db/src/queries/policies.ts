@@ -28,6 +28,8 @@ export type PolicyRows = {
   /** Recipient domains, `*.example.com` for all below one. */
   suspendedDomains: string[]
   suspendedProjects: string[]
+  /** hold_all is under way: nothing may be sent. */
+  allSuspended: boolean
   /** Projects and sender domains whose mail leaves only over TLS with a good certificate. */
   enforcedProjects: string[]
   enforcedDomains: string[]
@@ -61,6 +63,9 @@ export async function readPolicies(sql: Sql): Promise<PolicyRows> {
       'suspendedProjects', (
         select coalesce(json_agg(s.project_id order by s.project_id), '[]') from postel.suspensions s
         where s.project_id is not null and (s.until is null or s.until > now())
+      ),
+      'allSuspended', exists (
+        select from postel.operations o where o.finished_at is null and o.verb = 'hold' and o.filter ? 'all'
       ),
       'enforcedProjects', (
         select coalesce(json_agg(p.id order by p.id), '[]') from postel.projects p where p.tls = 'enforced'

@@ -33,11 +33,12 @@ export async function findPool(sql: Sql, id: string): Promise<PoolRow | undefine
   return row
 }
 
-/** The new pool's id; undefined when there is one of this name. */
+/** The new pool's id; undefined when there is one of this name. The first pool is the default. */
 export async function createPool(sql: Sql, actor: Actor, name: string): Promise<string | undefined> {
   const [row] = await sql<{ id: string }[]>`
     with changed as (
-      insert into postel.ip_pools (name) values (${name})
+      insert into postel.ip_pools (name, is_default)
+      select ${name}, not exists (select from postel.ip_pools l where l.is_default)
       on conflict on constraint ip_pools_name_unique do nothing
       returning id, name
     ), ${audited(sql, actor, null, 'pool.created', 'pool', { name })}

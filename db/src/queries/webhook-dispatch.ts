@@ -120,6 +120,15 @@ export class WebhookDispatchQueries {
       select r.webhook_id as "webhookId", r.reason from postel.webhook_record(${json}::text::json) as r`
   }
 
+  /** The traceparents of these messages, as far as they were traced. */
+  async traces(messageIds: readonly string[]): Promise<Map<string, string>> {
+    const rows = await this.#sql<{ id: string; traceparent: string }[]>`
+      select m.id, m.details ->> 'traceparent' as traceparent
+      from postel.messages m
+      where m.id = any (${messageIds as string[]}::uuid[]) and m.details ->> 'traceparent' is not null`
+    return new Map(rows.map(({ id, traceparent }) => [id, traceparent]))
+  }
+
   /** Asks for a run of the task now; one asked for before is replaced. */
   async runNow(): Promise<void> {
     await this.#sql`select graphile_worker.add_job('webhooks', job_key := 'webhooks', max_attempts := 1)`

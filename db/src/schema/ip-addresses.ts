@@ -1,6 +1,6 @@
 /** ip_addresses: the source IPs, their pool, EHLO name, state and share of new mail. */
 import { sql } from 'drizzle-orm'
-import { check, index, inet, integer, text } from 'drizzle-orm/pg-core'
+import { boolean, check, index, inet, integer, text } from 'drizzle-orm/pg-core'
 import { createdAt, postel } from './columns.ts'
 import { ipPools } from './ip-pools.ts'
 
@@ -20,6 +20,13 @@ export const ipAddresses = postel.table(
     weight: integer().notNull().default(100),
     /** The node that should hold it; null means any node that has it on an interface. */
     nodeName: text(),
+    /** A person chose the node: the IP manager takes it nowhere else. False: the manager did. */
+    pinned: boolean().notNull().default(true),
+    /** The node that it is being moved to. Meanwhile its holder lets go, and nobody may take it. */
+    movingTo: text(),
+    /** The provider's id of it, and what the IP manager found last about where it is. */
+    providerId: text(),
+    placementNote: text(),
     createdAt: createdAt(),
   },
   (t) => [

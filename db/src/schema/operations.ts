@@ -29,6 +29,7 @@ export const operations = postel.table(
   },
   (t) => [
     index('operations_organization_id_id').on(t.organizationId, t.id),
+    index('operations_unfinished').on(t.id).where(sql`${t.finishedAt} is null`),
     check(
       'operations_verb_valid',
       sql`${t.verb} in ('hold', 'release', 'cancel', 'bounce', 'retry', 'move')`,

@@ -1,4 +1,5 @@
 // Gives a failure test a PostgreSQL server of its own, to stop, kill and start again.
+import type { Binaries } from '../embedded/binaries.ts'
 import type { PostgresCluster } from '../embedded/cluster.ts'
 import { migrate } from '../migrate.ts'
 import { startThrowAwayCluster, testBinaries } from './server.ts'
@@ -8,6 +9,8 @@ export interface TestClusterOptions {
   settings?: Readonly<Record<string, string | number>>
   /** False leaves the database "postel" empty. Default true. */
   migrated?: boolean
+  /** Another installation of PostgreSQL than the tests' own. */
+  binaries?: Binaries
 }
 
 /** `url` stays the same over restarts of the cluster. `dispose` stops it if need be and removes its files. */
@@ -20,7 +23,7 @@ export interface TestCluster extends AsyncDisposable {
 /** Starts a durable server with a migrated database, about 1.5 s. It also goes away if the test process dies. */
 export async function startTestCluster(options: TestClusterOptions = {}): Promise<TestCluster> {
   const settings = { shared_buffers: '64MB', ...options.settings }
-  const { cluster, dispose } = await startThrowAwayCluster(settings, testBinaries())
+  const { cluster, dispose } = await startThrowAwayCluster(settings, options.binaries ?? testBinaries())
   try {
     if (options.migrated ?? true) await migrate(cluster.url)
   } catch (error) {
