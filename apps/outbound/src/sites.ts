@@ -35,11 +35,11 @@ export type SitesOptions = {
   replyRules: () => readonly CompiledReplyRule[]
   /** The signature fields of a message that had to be changed for its remote. */
   sign: (raw: Buffer, message: Signed) => Promise<Buffer>
-  onOutcome: (outcome: Outcome) => void
+  onOutcome: (outcome: Outcome, message: LoadedMessage, site: string) => void
   /** This system failed on the message. `inDoubt`: behind its final dot. */
   onFault: (message: LoadedMessage, error: unknown, inDoubt: boolean) => void
   /** See DeliverOptions. */
-  recordPart: (outcome: Outcome) => Promise<boolean>
+  recordPart: (outcome: Outcome, message: LoadedMessage, site: string) => Promise<boolean>
   /** What was in the way under this name has given way for so many rows. */
   onRoom: (obstacle: string, rows: number) => void
   /** The message was not sent and has no outcome: it stays in the queue. */
@@ -73,6 +73,8 @@ type Site = {
   domains: Set<string>
   refusedBy: Set<string>
   idle: { session: Session; timer: NodeJS.Timeout }[]
+  /** Gives up the sessions that are being opened. */
+  opening: AbortController
   wake: NodeJS.Timeout | undefined
   /** throttle.version and its state when they were last told. */
   told: { version: number; state: ThrottleState }
@@ -107,8 +109,9 @@ export class Sites {
   readonly #sites = new Map<string, Site>()
   readonly #reservations = new Map<number, Reservation>()
   readonly #remembered = new Map<string, { record: SiteRecord; at: number }>()
-  readonly #busy = new Set<Session>()
-  readonly #opening = new AbortController()
+  readonly #busy = new Map<Session, Site>()
+  /** IPs that belong on another node, each with the deadline of what is in flight. */
+  readonly #leaving = new Map<number, NodeJS.Timeout>()
   readonly #used: Record<Kind, { rows: number; bytes: number }> = {
     unproven: { rows: 0, bytes: 0 },
     slow: { rows: 0, bytes: 0 },
@@ -159,7 +162,7 @@ export class Sites {
   /** Hands over a message that has a place. */
   add(ready: ReadyMessage): void {
     const reservation = this.#reservations.get(ready.message.id)
-    if (!reservation || this.#stopping) return this.#release(ready.message)
+    if (!reservation || this.#isEnding(reservation.site)) return this.#release(ready.message)
     const { site } = reservation
     site.ready.push({ ...ready, reservation })
     const idle = site.idle.pop()
@@ -216,26 +219,58 @@ export class Sites {
    */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true
+    for (const timer of this.#leaving.values()) clearTimeout(timer)
     for (const site of this.#sites.values()) {
       clearTimeout(site.wake)
-      for (const { session, timer } of site.idle.splice(0)) {
-        clearTimeout(timer)
-        session.quit()
-        this.#closed(site)
-        site.sessions--
-      }
-      for (const { message } of site.ready.splice(0)) this.#release(message)
+      this.#wind(site)
     }
-    this.#opening.abort()
-    for (const session of this.#busy) if (!session.client.afterDot) session.client.close()
+    for (const session of this.#busy.keys()) if (!session.client.afterDot) session.client.close()
     if (this.connections === 0) return
     const timer = setTimeout(() => {
-      for (const session of this.#busy) session.client.close()
+      for (const session of this.#busy.keys()) session.client.close()
     }, deadlineMs)
     await new Promise<void>((resolve) => {
       this.#ended = resolve
     })
     clearTimeout(timer)
+  }
+
+  /** The same for all sessions from one IP, which is to be let go. Nothing is begun from it until stay(). */
+  leave(ipId: number, deadlineMs: number): void {
+    if (this.#leaving.has(ipId) || this.#stopping) return
+    const close = (afterDot: boolean) => {
+      for (const [session, site] of this.#busy)
+        if (site.ipId === ipId && (afterDot || !session.client.afterDot)) session.client.close()
+    }
+    this.#leaving.set(
+      ipId,
+      setTimeout(() => close(true), deadlineMs),
+    )
+    for (const site of this.#sites.values()) if (site.ipId === ipId) this.#wind(site)
+    close(false)
+  }
+
+  /** The IP may be sent from again, or has been let go. */
+  stay(ipId: number): void {
+    clearTimeout(this.#leaving.get(ipId))
+    this.#leaving.delete(ipId)
+  }
+
+  #isEnding(site: Site): boolean {
+    return this.#stopping || this.#leaving.has(site.ipId)
+  }
+
+  /** Ends what has not begun: idle sessions, those being opened, messages that wait for one. */
+  #wind(site: Site): void {
+    for (const { session, timer } of site.idle.splice(0)) {
+      clearTimeout(timer)
+      session.quit()
+      this.#closed(site)
+      site.sessions--
+    }
+    for (const { message } of site.ready.splice(0)) this.#release(message)
+    site.opening.abort()
+    site.opening = new AbortController()
   }
 
   #site(ipId: number, destination: Destination): Site {
@@ -264,6 +299,7 @@ export class Sites {
       domains: new Set(),
       refusedBy: new Set(),
       idle: [],
+      opening: new AbortController(),
       wake: undefined,
       told: { version: throttle.version, state: remembered?.record.state ?? 'open' },
     }
@@ -279,7 +315,7 @@ export class Sites {
       if (!loaded) break
       const floor = this.#floorOf(loaded)
       const ip = this.#options.sendable(loaded.message.ipId)
-      if (!ip || this.#stopping) {
+      if (!ip || this.#isEnding(site)) {
         this.#release(loaded.message)
         continue
       }
@@ -293,12 +329,12 @@ export class Sites {
       }
       session ??= await this.#connect(site, loaded, floor, ip)
       if (!session) continue
-      if (this.#stopping) {
+      if (this.#isEnding(site)) {
         this.#release(loaded.message)
         break
       }
       const result = await this.#deliver(site, session, loaded)
-      if (result === 'retry' && !this.#stopping) {
+      if (result === 'retry' && !this.#isEnding(site)) {
         site.ready.unshift(loaded)
         session.client.close()
         this.#closed(site)
@@ -308,15 +344,15 @@ export class Sites {
       if (typeof result === 'object' && 'fault' in result) {
         this.#leave(loaded.message)
         this.#options.onFault(loaded.message, result.fault, result.inDoubt)
-      } else if (typeof result === 'string' || (this.#stopping && wasCut(result))) {
+      } else if (typeof result === 'string' || (this.#isEnding(site) && wasCut(result))) {
         this.#release(loaded.message)
       } else {
         this.#judge(site, result, loaded.reservation.destination, loaded.message.domain)
         this.#leave(loaded.message)
-        this.#options.onOutcome(result)
+        this.#options.onOutcome(result, loaded.message, site.name)
       }
     }
-    if (session?.client.usable && !this.#stopping) return this.#park(site, session)
+    if (session?.client.usable && !this.#isEnding(site)) return this.#park(site, session)
     if (session) {
       session.quit()
       this.#closed(site)
@@ -330,13 +366,13 @@ export class Sites {
     loaded: Loaded,
   ): Promise<Outcome | 'retry' | 'fenced' | Fault> {
     const startedAt = performance.now()
-    this.#busy.add(session)
+    this.#busy.set(session, site)
     const result = await deliver(loaded, session.client, {
       maySendDot: () => this.#options.holds(loaded.message.ipId) !== undefined,
       recipientsPerTransaction: site.throttle.limits.recipientsPerTransaction,
       tellEnvelopeId: this.#options.tellEnvelopeId,
       sign: this.#options.sign,
-      recordPart: this.#options.recordPart,
+      recordPart: (outcome) => this.#options.recordPart(outcome, loaded.message, site.name),
       replyRules: this.#options.replyRules(),
     }).catch((fault: unknown): Fault => {
       // A mistake of ours in one message must not cost more than its session
@@ -370,7 +406,7 @@ export class Sites {
       floor,
       auth: destination.auth,
       replyRules: this.#options.replyRules(),
-      signal: this.#opening.signal,
+      signal: site.opening.signal,
     })
     if ('client' in result) {
       site.open++
@@ -378,7 +414,7 @@ export class Sites {
       this.#prove(site)
       return new Session(result.client, destination, floor)
     }
-    if ('local' in result || this.#stopping) {
+    if ('local' in result || this.#isEnding(site)) {
       // This machine's own trouble is no reason to take the backlog up and put it down again all the time
       if ('local' in result) site.throttle.rest('this machine could not open a connection', performance.now())
       this.#release(message)
@@ -394,7 +430,7 @@ export class Sites {
       site.throttle.unreachable(verdict.reply, now)
     }
     this.#leave(message)
-    this.#options.onOutcome(outcome)
+    this.#options.onOutcome(outcome, message, site.name)
     // What else waits for it must not knock at the same door
     if (site.throttle.waitMs(now) > 0 && site.open === 0)
       for (const other of site.ready.splice(0)) this.#release(other.message)
