@@ -4,10 +4,13 @@
  * each command. It leans on a few of the library's internals, so the version is pinned and each point has a test.
  */
 import { isUtf8 } from 'node:buffer'
+import { randomBytes } from 'node:crypto'
+import type { Socket } from 'node:net'
 import { SMTPServer } from 'smtp-server'
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection'
 import { DataParser } from './data-parser.ts'
 import { dsnProblem } from './dsn.ts'
+import { receiveProxyHeader } from './receive-proxy-header.ts'
 import { type Reply, replies } from './replies.ts'
 
 /** What this file uses of the library's connection. */
@@ -71,8 +74,17 @@ export type SubmissionPolicy = {
   /** A command must arrive whole within this time. */
   commandSeconds: number
   /** A command's handler threw. */
-  onFault: (error: unknown) => void
+  onFault: (session: string, error: unknown) => void
+  /** A connection was refused because there are too many. */
+  onCrowd: (session: string, reply: Reply) => void
+  /** Connections from this address begin with a PROXY header, which is believed. */
+  isProxy: (address: string) => boolean
+  /** One of them did not. */
+  onHeaderMissing: (proxy: string, problem: string) => void
 }
+
+/** For those whom the balancer does not name: in no trusted network, and nobody's. */
+const unknownClient = '0.0.0.0'
 
 export class SubmissionConnection extends Base {
   #listing = false
@@ -205,12 +217,14 @@ export class SubmissionConnection extends Base {
 
   /** A mistake of ours costs this session and no other. */
   #fail(error: unknown): void {
-    this._server.policy.onFault(error)
+    this._server.policy.onFault(this.session.id, error)
     this.#refuse(replies.sessionFailed())
   }
 
   #refuseCrowd(): void {
-    this.#refuse(replies.tooManyConnections())
+    const reply = replies.tooManyConnections()
+    this._server.policy.onCrowd(this.session.id, reply)
+    this.#refuse(reply)
   }
 
   /** smtp-server closes the connection behind a 421. */
@@ -253,6 +267,25 @@ export class SubmissionServer extends SMTPServer {
     })
     connection.on('error', (error: Error) => this.emit('error', error))
     connection.init()
+  }
+
+  /** smtp-server asks this of each connection, and guards those whose header is awaited. */
+  override _expectsProxyHeader(socket: Socket): boolean {
+    return this.policy.isProxy(socket.remoteAddress ?? '')
+  }
+
+  /** smtp-server's own knows version 1 only. Before TLS, where that comes at once. */
+  override _handleProxy(socket: Socket, done: Parameters<SMTPServer['_handleProxy']>[1]): void {
+    if (!this._expectsProxyHeader(socket)) return super._handleProxy(socket, done)
+    const proxy = socket.remoteAddress ?? ''
+    receiveProxyHeader(socket, (missing, client) => {
+      if (missing) {
+        if (!missing.silent) this.policy.onHeaderMissing(proxy, missing.problem)
+        return done(new Error(missing.problem))
+      }
+      const { address, port } = client ?? { address: unknownClient, port: 0 }
+      done(null, { id: randomBytes(8).toString('hex'), remoteAddress: address, remotePort: port })
+    })
   }
 
   override close(callback?: () => void): void {

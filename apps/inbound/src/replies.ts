@@ -48,6 +48,16 @@ export const replies = {
   badIdempotencyKey: () => reply(550, '5.6.0', 'An idempotency key has 1 to 256 characters'),
   tooBig: (bytes: number) => reply(552, '5.3.4', `Message exceeds the limit of ${bytes} bytes`),
   outOfMemory: () => reply(452, '4.3.1', 'Too much mail is being received at once, try again later'),
+  noRelay: () =>
+    reply(550, '5.7.1', 'Relaying denied: this host takes what comes back about its own mail only'),
+  noSuchAddress: () =>
+    reply(550, '5.1.1', 'No such address: it is none of ours, or the mail that it is about was long ago'),
+  noPeople: () => reply(550, '5.1.1', 'Nobody is set up to read mail for this address'),
+  reportsOnly: () =>
+    reply(550, '5.7.1', 'This address takes bounces and complaints only: nobody would read this'),
+  tooEarly: () =>
+    reply(451, '4.3.0', 'The mail that this is about is still being recorded, try again in a minute'),
+  tooMuchMail: () => reply(451, '4.7.0', 'Too much mail from your address at once, try again later'),
   tooSlow: () => reply(421, '4.4.2', 'Timeout: the command or message took too long'),
   sessionFailed: () => reply(421, '4.3.0', 'Internal error, try again later'),
   notNow: () => reply(451, '4.3.0', 'Temporary failure, try again later'),

@@ -5,12 +5,14 @@ import type { Submitter } from '@postel/db/submitter'
 import { domainBelongsTo, isProblem, type Mailbox, parseMailbox } from '@postel/mail/address'
 import { asciiRecipient } from '@postel/mail/report-fields'
 import type { MailLinks } from '@postel/mail/tracking'
+import type { Networks } from '@postel/runtime/networks'
+import type { Tracing } from '@postel/runtime/tracing'
 import type { SMTPServerAddress, SMTPServerOptions, SMTPServerSession } from 'smtp-server'
 import type { AuthGuard } from './auth-guard.ts'
 import { type Authorizer, type Identity, isLoopback } from './authorize.ts'
 import type { InboundConfig } from './config.ts'
 import { SubmissionServer } from './connection.ts'
-import type { InboundEvents } from './events.ts'
+import type { InboundEvents, Step } from './events.ts'
 import { receiveMessage } from './receive.ts'
 import { type Reply, replies } from './replies.ts'
 import { type EnvelopeDsn, submit } from './submit.ts'
@@ -33,11 +35,14 @@ type Session = SMTPServerSession & {
 export type ServerContext = {
   config: InboundConfig
   authorizer: Authorizer
+  /** Balancers, which say by a PROXY header whose connection it is. */
+  proxies: Networks
   /** One for all listeners. */
   guard: AuthGuard
   submitter: Submitter
   links: MailLinks
   events: InboundEvents
+  tracing: () => Tracing | undefined
 }
 
 const authFailuresMax = 3
@@ -51,7 +56,7 @@ export function createServer(
   secure: boolean,
   certificate: Certificate,
 ): SubmissionServer {
-  const { config, authorizer, guard, submitter, links, events } = context
+  const { config, authorizer, proxies, guard, submitter, links, events, tracing } = context
   const sandbox = config.DELIVERY_MODE === 'sandbox'
 
   const refuse = (session: Session, step: 'auth' | 'mail' | 'rcpt' | 'data', refusal: Reply): Reply => {
@@ -61,8 +66,20 @@ export function createServer(
 
   /** After a mistake of ours in one step of one session. */
   const fail = (session: Session, step: 'auth' | 'mail' | 'data', error: unknown): Reply => {
-    events.failed(error)
+    events.failed(session.id, error)
     return refuse(session, step, replies.notNow())
+  }
+
+  /** The same reply, with how long the step took. */
+  const timed = <Rest extends unknown[]>(
+    step: Step,
+    reply: (refusal?: Error | null, ...rest: Rest) => void,
+  ) => {
+    const startedAt = performance.now()
+    return (refusal?: Error | null, ...rest: Rest) => {
+      events.replied(step, (refusal as Reply | undefined)?.responseCode, performance.now() - startedAt)
+      reply(refusal, ...rest)
+    }
   }
 
   const options: SMTPServerOptions = {
@@ -90,6 +107,7 @@ export function createServer(
     logger: false,
 
     onConnect: (session: Session, done) => {
+      events.connected()
       session.postel = { identity: undefined, authFailures: 0, from: null, recipients: new Map() }
       done()
     },
@@ -99,7 +117,8 @@ export function createServer(
       done()
     },
 
-    onAuth: (auth, session: Session, done) => {
+    onAuth: (auth, session: Session, reply) => {
+      const done = timed('auth', reply)
       const state = session.postel!
       const user = auth.username ?? ''
       const secret = auth.password ?? ''
@@ -130,7 +149,8 @@ export function createServer(
         .catch((error) => done(fail(session, 'auth', error)))
     },
 
-    onMailFrom: (address, session: Session, done) => {
+    onMailFrom: (address, session: Session, reply) => {
+      const done = timed('mail', reply)
       const state = session.postel!
       if (hasUnknown(address, mailParameters)) return done(refuse(session, 'mail', replies.badParameter()))
       const from = readSender(address, session)
@@ -156,7 +176,8 @@ export function createServer(
         .catch((error) => done(fail(session, 'mail', error)))
     },
 
-    onRcptTo: (address, session: Session, done) => {
+    onRcptTo: (address, session: Session, reply) => {
+      const done = timed('rcpt', reply)
       if (hasUnknown(address, rcptParameters)) return done(refuse(session, 'rcpt', replies.badParameter()))
       const recipient = parseMailbox(address.address, { smtputf8: session.envelope.smtpUtf8 === true })
       if (isProblem(recipient))
@@ -181,13 +202,23 @@ export function createServer(
         dsn: readDsn(session, recipients),
       }
       const { id, transmissionType: protocol } = session
-      const take = async (raw: Buffer | Reply) => {
+      const take = async (raw: Buffer | Reply, done: (refusal: Reply | null, message?: string) => void) => {
         if (raw instanceof Error) return done(refuse(session, 'data', raw))
         // smtp-server answers an oversized message with 552 whatever is said here
         if (stream.sizeExceeded)
           return done(refuse(session, 'data', replies.tooBig(config.MAX_MESSAGE_BYTES)))
         const started = performance.now()
+        const span = tracing()?.start('smtp message', {
+          kind: 'server',
+          attributes: {
+            'postel.session': id,
+            'client.address': session.remoteAddress,
+            'postel.recipients': envelope.recipients.length,
+            'postel.bytes': raw.length,
+          },
+        })
         const result = await submit(raw, envelope, {
+          trace: span?.traceparent,
           principal: principal!,
           hostname: config.POSTEL_HOSTNAME,
           protocol,
@@ -195,12 +226,15 @@ export function createServer(
           links,
         })
         if ('refused' in result) {
+          span?.end({ failed: `${result.refused.responseCode}` })
           if (result.cause) events.storeFailed({ session: id, fault: result.refused.message }, result.cause)
           return done(refuse(session, 'data', result.refused))
         }
+        span?.end({ attributes: { 'postel.message.id': result.id } })
         events.accepted({
           session: id,
           message: result.id,
+          project: principal!.projectId,
           recipients: envelope.recipients.length,
           bytes: result.bytes,
           seconds: (performance.now() - started) / 1000,
@@ -208,7 +242,10 @@ export function createServer(
         done(null, `queued as ${result.id}`)
       }
       receiveMessage(stream).then(
-        (raw) => take(raw).catch((error) => done(fail(session, 'data', error))),
+        (raw) => {
+          const answer = timed('data', done)
+          void take(raw, answer).catch((error) => answer(fail(session, 'data', error)))
+        },
         // the client is gone: nothing is stored and there is nobody to answer
         () => done(replies.notNow()),
       )
@@ -220,7 +257,11 @@ export function createServer(
     allowsPlainAuth: (address) => sandbox && isLoopback(address),
     maxConnectionsPerClient: config.SMTP_MAX_CONNECTIONS_PER_CLIENT,
     commandSeconds: config.SMTP_IDLE_SECONDS * 2,
-    onFault: (error) => events.failed(error),
+    onFault: (session, error) => events.failed(session, error),
+    onCrowd: (session, reply) =>
+      events.refused({ session, step: 'connect', reply: `${reply.responseCode} ${reply.message}` }),
+    isProxy: (address) => proxies.includes(address),
+    onHeaderMissing: (proxy, problem) => events.headerMissing(proxy, problem),
   })
   server.on('error', (error: Error) => events.connectionFault(error))
   return server

@@ -1,22 +1,28 @@
-/** The inbound process: two SMTP listeners, one group commit, health. */
+/** The inbound process: SMTP listeners for submission and for what comes back, one group commit, health. */
 
 import { Admission } from '@postel/db/admission'
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, requireDurability, type Sql } from '@postel/db/client'
+import { addProcessMetrics } from '@postel/db/process-metrics'
 import { Credentials } from '@postel/db/queries/credentials'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { MailFeatureDirectory } from '@postel/db/queries/tracking'
+import { awaitSchema, requireSchema } from '@postel/db/schema-version'
 import { Submitter } from '@postel/db/submitter'
 import { MailLinks } from '@postel/mail/tracking'
 import { type Health, listen, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
+import { Networks } from '@postel/runtime/networks'
 import type { Service } from '@postel/runtime/run-service'
+import { domainHosts } from '@postel/runtime/settings'
+import { startTracing, type Tracing } from '@postel/runtime/tracing'
 import { AuthGuard } from './auth-guard.ts'
 import { Authorizer } from './authorize.ts'
 import type { InboundConfig } from './config.ts'
 import type { SubmissionServer } from './connection.ts'
 import { InboundEvents } from './events.ts'
+import { createIncomingServer } from './incoming-server.ts'
 import { selfSignedCertificate } from './self-signed.ts'
 import { createServer } from './server.ts'
 import { type Certificate, readCertificate, watchCertificate } from './tls.ts'
@@ -37,8 +43,12 @@ export class InboundService implements Service {
   readonly #credentials: Credentials
   readonly #authorizer: Authorizer
   #servers: SubmissionServer[] = []
+  readonly #stopped = new AbortController()
+  /** What keeps it from being ready, until it has started. */
+  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #unwatch: (() => void) | undefined
+  #tracing: Tracing | undefined
   #stopping: Promise<void> | undefined
 
   constructor(config: InboundConfig, log: Logger) {
@@ -64,6 +74,7 @@ export class InboundService implements Service {
       url: config.DATABASE_URL,
       name: 'postel-inbound',
       admission: this.#admission,
+      tracing: () => this.#tracing,
       onStored: (ipIds, due) => {
         this.#publisher.work(ipIds)
         if (due.length > 0) void schedule.add(due)
@@ -71,25 +82,35 @@ export class InboundService implements Service {
     })
     this.#credentials = new Credentials(this.#sql, (error) => this.#events.usesLost(error))
     this.#authorizer = new Authorizer(this.#credentials)
+    addProcessMetrics(this.#registry, { app: 'postel-inbound', publisher: this.#publisher })
   }
 
   /** The ports in use, for a configuration that left the choice to the system. */
-  get ports(): { submission: number; submissions: number; health: number } {
-    const [submission, submissions] = this.#servers.map(
+  get ports(): { submission: number; submissions: number; mx: number; health: number } {
+    const [submission, submissions, mx] = this.#servers.map(
       (server) => (server.server.address() as { port: number }).port,
     )
-    return { submission: submission!, submissions: submissions!, health: this.#health!.port }
+    return { submission: submission!, submissions: submissions!, mx: mx!, health: this.#health!.port }
   }
 
   async start(): Promise<void> {
     const config = this.#config
+    this.#health = await serveHealth({
+      config,
+      registry: this.#registry,
+      ready: () => this.#ready(),
+    })
+    if (!(await this.#schema())) return
+    this.#tracing = await startTracing('inbound', config)
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
     // Known networks from the first connection on
     await this.#authorizer.authorize(undefined, '127.0.0.1')
     const certificate = await this.#certificate()
+    this.#events.certificateInUse(certificate.cert)
     const features = new MailFeatureDirectory(this.#sql)
+    const secrets = [config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS].filter((each) => each !== undefined)
     const links = new MailLinks({
-      secrets: [config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS].filter((each) => each !== undefined),
+      secrets,
       publicUrl: config.POSTEL_PUBLIC_URL,
       featuresOf: (project, domain) => features.of(project, domain),
     })
@@ -97,20 +118,31 @@ export class InboundService implements Service {
       config,
       links,
       authorizer: this.#authorizer,
+      proxies: new Networks(config.SMTP_PROXY_PROTOCOL_FROM),
       guard: new AuthGuard(),
       submitter: this.#submitter,
       events: this.#events,
+      tracing: () => this.#tracing,
     }
-    this.#servers = [createServer(context, false, certificate), createServer(context, true, certificate)]
-    this.#health = await serveHealth({
-      port: config.METRICS_PORT,
-      registry: this.#registry,
-      ready: async () => {
-        await this.#healthSql`select 1`
-      },
-    })
+    const incoming = {
+      config,
+      sql: this.#sql,
+      proxies: context.proxies,
+      hosts: [domainHosts(config).mailHost, config.POSTEL_HOSTNAME.toLowerCase()],
+      secrets: secrets.map((secret) => Buffer.from(secret, 'base64')),
+      forwardTo: config.POSTMASTER_FORWARD_TO,
+      onEvents: (payloads: readonly string[]) => this.#publisher.events(payloads),
+      events: this.#events,
+    }
+    this.#servers = [
+      createServer(context, false, certificate),
+      createServer(context, true, certificate),
+      createIncomingServer(incoming, certificate),
+    ]
     await listen(this.#servers[0]!.server, config.SMTP_SUBMISSION_PORT, config.SMTP_HOST)
     await listen(this.#servers[1]!.server, config.SMTP_SUBMISSIONS_PORT, config.SMTP_HOST)
+    await listen(this.#servers[2]!.server, config.SMTP_MX_PORT, config.SMTP_HOST)
+    this.#obstacle = undefined
   }
 
   stop(): Promise<void> {
@@ -119,15 +151,33 @@ export class InboundService implements Service {
   }
 
   async #stop(): Promise<void> {
+    this.#stopped.abort()
     this.#unwatch?.()
     // Sessions get 421 at their next command; a message whose dot has come is still stored and answered.
     await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(resolve))))
     await this.#submitter.stop()
     await this.#admission.stop()
     await this.#publisher.stop()
+    await this.#tracing?.stop()
     await this.#health?.stop()
     await this.#credentials.stop()
     await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
+  }
+
+  async #ready(): Promise<void> {
+    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
+    await requireSchema(this.#healthSql)
+  }
+
+  /** False: told to stop meanwhile. */
+  #schema(): Promise<boolean> {
+    return awaitSchema(this.#sql, {
+      signal: this.#stopped.signal,
+      onWaiting: (reason) => {
+        this.#obstacle = reason
+        this.#events.waiting(reason)
+      },
+    })
   }
 
   async #certificate(): Promise<Certificate> {
@@ -137,6 +187,7 @@ export class InboundService implements Service {
       try {
         const certificate = readCertificate(certFile, keyFile)
         for (const server of this.#servers) server.updateSecureContext(certificate)
+        this.#events.certificateInUse(certificate.cert)
         this.#events.certificateReloaded()
       } catch (error) {
         this.#events.certificateRefused(error)

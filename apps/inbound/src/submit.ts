@@ -34,6 +34,8 @@ export type SubmitContext = {
   protocol: string
   submitter: Submitter
   links: MailLinks
+  /** The traceparent of the session's span. */
+  trace: string | undefined
 }
 
 const sendAtDaysMax = 30
@@ -91,6 +93,7 @@ export async function submit(
     ...(principal.test && { test: true }),
     ...(priority !== undefined && { priority }),
     ...(expiresInSeconds !== undefined && { expiresInSeconds }),
+    ...(context.trace !== undefined && { trace: context.trace }),
   }
   try {
     if (idempotencyKey === undefined)

@@ -11,7 +11,7 @@ export function reportText(input: ReportInput): string {
   const { recipients } = input
   const paragraphs = [
     `This is the mail system at ${input.hostname}.`,
-    ...(['failed', 'delayed', 'relayed'] as const).flatMap((action) => {
+    ...(['failed', 'delayed', 'relayed', 'delivered'] as const).flatMap((action) => {
       const concerned = recipients.filter((recipient) => recipient.action === action)
       if (concerned.length === 0) return []
       const [opening, advice] = sentences(action, concerned.length, input.retryUntil)
@@ -46,6 +46,11 @@ function sentences(action: ReportAction, count: number, retryUntil: Date): [stri
         wrap(
           'That server does not report what becomes of it, so you will hear no more unless it fails there.',
         ),
+      ]
+    case 'delivered':
+      return [
+        wrap(`Your message to ${these} has arrived:`),
+        wrap('The server that took it has reported so, as you had asked.'),
       ]
     default:
       throw new Error(`unreachable: ${action satisfies never}`)

@@ -9,7 +9,7 @@ import { asciiRecipient, reportField, typedAddress } from './report-fields.ts'
 import { reportText } from './report-text.ts'
 import { encodeText } from './transfer-encoding.ts'
 
-export type ReportAction = 'failed' | 'delayed' | 'relayed'
+export type ReportAction = 'failed' | 'delayed' | 'relayed' | 'delivered'
 
 export type ReportRecipient = {
   address: string
@@ -61,6 +61,7 @@ const subjects: Record<ReportAction, string> = {
   failed: 'Your message was not delivered',
   delayed: 'Your message is delayed',
   relayed: 'Your message was passed on',
+  delivered: 'Your message was delivered',
 }
 
 /**
@@ -69,7 +70,7 @@ const subjects: Record<ReportAction, string> = {
  */
 export function composeReport(input: ReportInput): Report {
   const { hostname, recipients } = input
-  const action = (['failed', 'delayed', 'relayed'] as const).find((one) =>
+  const action = (['failed', 'delayed', 'relayed', 'delivered'] as const).find((one) =>
     recipients.some((recipient) => recipient.action === one),
   )!
   const boundary = `=_${randomBytes(16).toString('hex')}`
