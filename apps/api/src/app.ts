@@ -1,5 +1,5 @@
 /**
- * The HTTP application: clean the URL → count the request → route → authenticate → read the body → serve → map errors.
+ * The HTTP application: name and trace the request → clean the URL → count the request → route → authenticate → read the body → serve → map errors.
  */
 import { withDeadline } from '@postel/runtime/health'
 import { Networks } from '@postel/runtime/networks'
@@ -10,9 +10,11 @@ import { allEndpoints } from './endpoints.ts'
 import { recordOf } from './logs/record-of.ts'
 import { notOffered } from './not-offered.ts'
 import { openApiDocument } from './openapi.ts'
-import { Problem, toProblem } from './problem.ts'
+import { Problem, toProblem, unavailable } from './problem.ts'
+import { identifyRequest, requestIdOf } from './request-id.ts'
 import { addPath, addRoutes } from './routes.ts'
 import { refuseAmbiguous } from './strict-request.ts'
+import { traceRequest } from './trace-request.ts'
 
 const readyWithinMs = 5_000
 
@@ -23,7 +25,15 @@ export function createApp(context: ApiContext): Express {
   app.disable('etag')
   const isTrusted = new Networks(context.trustedProxies)
   app.set('trust proxy', (address: string) => isTrusted.includes(address))
-  app.use(collapseSlashes, guardHeaders, countRequest(context), refuseAmbiguous)
+  app.use(
+    identifyRequest,
+    traceRequest(context),
+    collapseSlashes,
+    guardHeaders,
+    countRequest(context),
+    refuseEarly(context),
+    refuseAmbiguous,
+  )
 
   app.use('/auth', ...context.people.handlers)
   app.use(notOffered(context))
@@ -65,8 +75,10 @@ const guardHeaders: RequestHandler = (_request, response, next) => {
 function countRequest({ events, requestLog }: ApiContext): RequestHandler {
   return (request, response, next) => {
     const startedAt = performance.now()
+    events.asked()
     response.once('close', () => {
       events.served({
+        request: requestIdOf(response),
         method: request.method,
         route: response.locals.route ?? 'none',
         // 499, as nginx has it: the client went away before the reply.
@@ -76,6 +88,15 @@ function countRequest({ events, requestLog }: ApiContext): RequestHandler {
       const record = recordOf(request, response, performance.now() - startedAt)
       if (record) requestLog.add(record)
     })
+    next()
+  }
+}
+
+/** Only health is told before the process has started. */
+function refuseEarly({ hasStarted }: ApiContext): RequestHandler {
+  return (request, _response, next) => {
+    if (!hasStarted() && !/^\/(livez|readyz)$/.test(request.path))
+      throw unavailable('The service is starting. Try again later.')
     next()
   }
 }
@@ -92,9 +113,15 @@ function readyz({ ready }: ApiContext): RequestHandler {
 function sendProblem({ events }: ApiContext): ErrorRequestHandler {
   return (error, request, response, next) => {
     const problem = toProblem(error)
+    events.refused(problem.kind)
     if (problem.statusCode >= 500)
       events.faulted(
-        { method: request.method, route: response.locals.route ?? 'none', status: problem.statusCode },
+        {
+          request: requestIdOf(response),
+          method: request.method,
+          route: response.locals.route ?? 'none',
+          status: problem.statusCode,
+        },
         error,
       )
     if (response.headersSent) return next(error)

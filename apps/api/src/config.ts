@@ -13,6 +13,7 @@ import {
   processSettings,
   publicUrlSetting,
   secretSetting,
+  tracingSettings,
   unsafeDatabaseSetting,
   webhookSettings,
 } from '@postel/runtime/settings'
@@ -51,6 +52,7 @@ export const schema = z
   .object({
     ...databaseSettings,
     ...processSettings,
+    ...tracingSettings,
     ...secretSetting,
     ...hostnameSetting,
     ...messageLimits,

@@ -6,6 +6,7 @@ import type { MailLinks } from '@postel/mail/tracking'
 import type { DnsRecords } from '@postel/runtime/dns-records'
 import type { SecretBox } from '@postel/runtime/secret-box'
 import type { DomainHosts } from '@postel/runtime/settings'
+import type { Tracing } from '@postel/runtime/tracing'
 import type { SubmissionLimits } from './emails/prepare-submission.ts'
 import type { ApiEvents } from './events.ts'
 import type { RequestLog } from './logs/request-log.ts'
@@ -18,6 +19,8 @@ export type ApiContext = {
   credentials: Credentials
   submitter: Submitter
   events: ApiEvents
+  /** Undefined where no traces are taken. */
+  tracing: () => Tracing | undefined
   requestLog: RequestLog
   people: People
   limits: SubmissionLimits
@@ -41,4 +44,6 @@ export type ApiContext = {
   publicUrl: string
   /** Resolves when the process can do its work, rejects with the reason when it cannot. */
   ready: () => Promise<void>
+  /** False while it waits for its database at first. */
+  hasStarted: () => boolean
 }

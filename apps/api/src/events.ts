@@ -1,12 +1,28 @@
 /** api's business events: each writes its metric and its log line together. */
 import { sqlState } from '@postel/db/errors'
 import type { Logger } from '@postel/runtime/logger'
-import { Counter, Histogram, type Registry } from '@postel/runtime/metrics'
+import { Counter, Gauge, Histogram, type Registry } from '@postel/runtime/metrics'
+import { acceptedByProject } from '@postel/runtime/project-tally'
+import type { ProblemName } from './problem.ts'
+
+/** Refusals for who asks. */
+const authFailures: Partial<Record<ProblemName, string>> = {
+  missing_api_key: 'missing',
+  invalid_api_key: 'invalid',
+  restricted_api_key: 'forbidden',
+  suspended_api_key: 'forbidden',
+  invalid_permission: 'forbidden',
+  rate_limit_exceeded: 'rate_limited',
+}
 
 export class ApiEvents {
   readonly #log: Logger
   readonly #emails
   readonly #recipients
+  readonly #bytes
+  readonly #projects
+  readonly #inFlight
+  readonly #authFailures
   readonly #activities
   readonly #requests
   readonly #logsDropped
@@ -24,6 +40,24 @@ export class ApiEvents {
       help: 'Recipients of messages stored',
       registers,
     })
+    this.#bytes = new Counter({
+      name: 'postel_api_received_bytes_total',
+      help: 'Bytes of messages stored, as MIME',
+      registers,
+    })
+    this.#projects = acceptedByProject(registry)
+    this.#inFlight = new Gauge({
+      name: 'postel_api_requests_in_flight',
+      help: 'Requests being served',
+      registers,
+    })
+    this.#authFailures = new Counter({
+      name: 'postel_api_auth_failures_total',
+      help: 'Requests refused for who asks',
+      labelNames: ['reason'] as const,
+      registers,
+    })
+    for (const reason of Object.values(authFailures)) this.#authFailures.inc({ reason }, 0)
     this.#activities = new Counter({
       name: 'postel_api_activities_total',
       help: 'Openings and clicks of recipients',
@@ -44,21 +78,40 @@ export class ApiEvents {
     })
   }
 
-  accepted(fields: { project: string; messages: readonly string[]; recipients: number }): void {
+  accepted(fields: {
+    request: string
+    project: string
+    messages: readonly string[]
+    recipients: number
+    bytes: number
+  }): void {
     this.#emails.inc(fields.messages.length)
     this.#recipients.inc(fields.recipients)
-    this.#log.debug({ event: 'accepted', ...fields })
+    this.#bytes.inc(fields.bytes)
+    this.#projects.of(fields.project).value += fields.messages.length
+    if (this.#log.isLevelEnabled('debug')) this.#log.debug({ event: 'accepted', ...fields })
+  }
+
+  /** A request has come; served() ends it. */
+  asked(): void {
+    this.#inFlight.inc()
   }
 
   /** `route` is the pattern, so that neither metrics nor log hold what a client put into the path. */
-  served(fields: { method: string; route: string; status: number; seconds: number }): void {
+  served(fields: { request: string; method: string; route: string; status: number; seconds: number }): void {
     const { method, route, status, seconds } = fields
+    this.#inFlight.dec()
     this.#requests.observe({ method, route, status }, seconds)
     this.#log[status >= 500 ? 'warn' : 'debug']({ event: 'served', ...fields })
   }
 
+  refused(kind: ProblemName): void {
+    const reason = authFailures[kind]
+    if (reason !== undefined) this.#authFailures.inc({ reason })
+  }
+
   /** A fault of ours or of the database behind a reply of 5xx. */
-  faulted(fields: { method: string; route: string; status: number }, error: unknown): void {
+  faulted(fields: { request: string; method: string; route: string; status: number }, error: unknown): void {
     this.#log[fields.status === 503 ? 'warn' : 'error']({
       event: 'faulted',
       ...fields,
@@ -92,6 +145,11 @@ export class ApiEvents {
 
   usesLost(error: unknown): void {
     this.#log.warn({ event: 'uses_lost', err: described(error) })
+  }
+
+  /** It cannot start yet. */
+  waiting(reason: string): void {
+    this.#log.warn({ event: 'waiting', reason })
   }
 
   /** It starts all the same, and is not ready until the database is. */

@@ -118,7 +118,7 @@ describe('the documentation', () => {
 describe('without a database', () => {
   let cutOff: TestApi
   beforeAll(async () => {
-    cutOff = await startApi({ DATABASE_URL: 'postgres://postel@127.0.0.1:1/none' })
+    cutOff = await startApi({ DATABASE_URL: 'postgres://postel@127.0.0.1:1/none' }, { started: false })
   })
   afterAll(() => cutOff.stop())
 

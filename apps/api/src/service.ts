@@ -4,11 +4,12 @@ import type { AddressInfo } from 'node:net'
 import { Admission } from '@postel/db/admission'
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, requireDurability, type Sql } from '@postel/db/client'
+import { addProcessMetrics } from '@postel/db/process-metrics'
 import { Credentials } from '@postel/db/queries/credentials'
-import { checkEmailTables } from '@postel/db/queries/emails'
 import { writeSystemSettings } from '@postel/db/queries/people'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { MailFeatureDirectory } from '@postel/db/queries/tracking'
+import { awaitSchema, requireSchema } from '@postel/db/schema-version'
 import { requireSecret } from '@postel/db/sealed-secrets'
 import { Submitter } from '@postel/db/submitter'
 import { MailLinks } from '@postel/mail/tracking'
@@ -19,6 +20,7 @@ import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
 import { createSecretBox, type SecretBox } from '@postel/runtime/secret-box'
 import { domainHosts } from '@postel/runtime/settings'
+import { startTracing, type Tracing } from '@postel/runtime/tracing'
 import { createApp } from './app.ts'
 import { type ApiConfig, githubOf, oidcOf } from './config.ts'
 import { ApiEvents } from './events.ts'
@@ -56,8 +58,12 @@ export class ApiService implements Service {
   readonly #activity: ActivityLog
   readonly #requestLog: RequestLog
   readonly #server: Server
+  readonly #stopped = new AbortController()
+  /** What keeps it from being ready, until it has started. */
+  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #settingsTold = false
+  #tracing: Tracing | undefined
   #stopping: Promise<void> | undefined
 
   constructor(config: ApiConfig, log: Logger) {
@@ -71,6 +77,7 @@ export class ApiService implements Service {
     })
     const hintLost = (error: unknown) => this.#events.hintLost(error)
     this.#publisher = new Publisher(config.DATABASE_URL, 'postel-api-notify', hintLost)
+    addProcessMetrics(this.#registry, { app: 'postel-api', publisher: this.#publisher })
     const schedule = new RetrySchedule(this.#sql, hintLost)
     this.#admission = new Admission({
       sql: this.#sql,
@@ -81,6 +88,7 @@ export class ApiService implements Service {
       url: config.DATABASE_URL,
       name: 'postel-api',
       admission: this.#admission,
+      tracing: () => this.#tracing,
       onStored: (ipIds, due) => {
         this.#publisher.work(ipIds)
         void schedule.add(due)
@@ -126,6 +134,7 @@ export class ApiService implements Service {
       credentials: this.#credentials,
       submitter: this.#submitter,
       events: this.#events,
+      tracing: () => this.#tracing,
       people: this.#people,
       links,
       activity: this.#activity,
@@ -140,6 +149,7 @@ export class ApiService implements Service {
       webhooksAllowPrivate: config.WEBHOOKS_ALLOW_PRIVATE,
       publicUrl: config.POSTEL_PUBLIC_URL,
       ready: () => this.#ready(),
+      hasStarted: () => this.#obstacle === undefined,
     })
     this.#server = createServer(
       {
@@ -157,21 +167,30 @@ export class ApiService implements Service {
     return { api: (this.#server.address() as AddressInfo).port, health: this.#health!.port }
   }
 
+  /** Whether it answers, be it that it has not started yet. */
+  get listening(): boolean {
+    return this.#server.listening
+  }
+
   async start(): Promise<void> {
     const config = this.#config
+    this.#health = await serveHealth({
+      config,
+      registry: this.#registry,
+      ready: () => this.#ready(),
+    })
+    // Until it has started, clients are asked to come again
+    await listen(this.#server, config.API_PORT, '0.0.0.0')
+    this.#tracing = await startTracing('api', config)
+    if (!(await this.#schema())) return
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
     await requireSecret(this.#sql, this.#secretBox).catch((error) => {
       if (!isDatabaseAway(error)) throw error
       this.#events.notReady(error)
     })
-    this.#health = await serveHealth({
-      port: config.METRICS_PORT,
-      registry: this.#registry,
-      ready: () => this.#ready(),
-    })
+    this.#obstacle = undefined
     await this.#tellSettings().catch((error) => this.#events.notReady(error))
     this.#people.reseal()
-    await listen(this.#server, config.API_PORT, '0.0.0.0')
   }
 
   stop(): Promise<void> {
@@ -181,11 +200,23 @@ export class ApiService implements Service {
 
   async #ready(): Promise<void> {
     if (this.#stopping) throw new Error('stopping')
-    await checkEmailTables(this.#healthSql)
+    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
+    await requireSchema(this.#healthSql)
     await this.#tellSettings()
   }
 
-  /** Once; the tables may not be there yet when this process starts. */
+  /** False: told to stop meanwhile. */
+  #schema(): Promise<boolean> {
+    return awaitSchema(this.#sql, {
+      signal: this.#stopped.signal,
+      onWaiting: (reason) => {
+        this.#obstacle = reason
+        this.#events.waiting(reason)
+      },
+    })
+  }
+
+  /** Once; the database may go away while this process starts. */
   async #tellSettings(): Promise<void> {
     if (this.#settingsTold) return
     await writeSystemSettings(this.#healthSql, {
@@ -196,6 +227,7 @@ export class ApiService implements Service {
   }
 
   async #stop(): Promise<void> {
+    this.#stopped.abort()
     await this.#drain()
     await this.#people.stop()
     await this.#activity.stop()
@@ -203,6 +235,7 @@ export class ApiService implements Service {
     await this.#submitter.stop()
     await this.#admission.stop()
     await this.#publisher.stop()
+    await this.#tracing?.stop()
     await this.#health?.stop()
     await this.#credentials.stop()
     await Promise.all([

@@ -7,6 +7,7 @@ import {
   hostnameSetting,
   processSettings,
   secretSetting,
+  tracingSettings,
   unsafeDatabaseSetting,
 } from '@postel/runtime/settings'
 import { z } from 'zod'
@@ -15,6 +16,7 @@ import { parseServer } from './dns-client.ts'
 export const schema = z.object({
   ...databaseSettings,
   ...processSettings,
+  ...tracingSettings,
   ...hostnameSetting,
   ...secretSetting,
   ...deliveryModeSetting,

@@ -1,7 +1,9 @@
 /** outbound's business events: each writes its metric and its log line together. */
 import type { HeldIp, Outcome } from '@postel/db/queries/outbound'
 import type { Logger } from '@postel/runtime/logger'
-import { Counter, Gauge, Histogram, type Registry } from '@postel/runtime/metrics'
+import { Gauge, type Registry } from '@postel/runtime/metrics'
+import { TallyCounter } from '@postel/runtime/tally'
+import { DeliveryTallies, type Tried } from './delivery-tallies.ts'
 
 export type Depths = {
   held: number
@@ -13,24 +15,32 @@ export type Depths = {
 
 export class OutboundEvents {
   readonly #log: Logger
-  readonly #outcomes
-  readonly #duration
+  readonly #deliveries
+  readonly #acquired
+  readonly #takenOver
+  readonly #lost
+  readonly #renewFailures
+  readonly #recordFailures
 
   constructor(log: Logger, registry: Registry, depths: () => Depths) {
     const registers = [registry]
     this.#log = log
-    this.#outcomes = new Counter({
-      name: 'postel_deliveries_total',
-      help: 'Recipients tried, by outcome and category',
-      labelNames: ['outcome', 'category'] as const,
-      registers,
-    })
-    this.#duration = new Histogram({
-      name: 'postel_delivery_seconds',
-      help: 'From taking a message up to the last reply',
-      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
-      registers,
-    })
+    this.#deliveries = new DeliveryTallies(registry)
+    const tally = (name: string, help: string) => new TallyCounter({ name, help, registers }).series({})
+    this.#acquired = tally('postel_ip_acquired_total', 'Holds on source IPs that this process got')
+    this.#takenOver = tally(
+      'postel_ip_takeovers_total',
+      'Holds that this process took over from one whose hold had run out',
+    )
+    this.#lost = tally('postel_ip_holds_lost_total', 'Holds that this process lost')
+    this.#renewFailures = tally(
+      'postel_ip_hold_renew_failures_total',
+      'Times that holds, or what is in flight, could not be written down',
+    )
+    this.#recordFailures = tally(
+      'postel_outcome_record_failures_total',
+      'Batches of outcomes that could not be recorded at once',
+    )
     const gauge = (name: string, help: string, of: keyof Depths) =>
       new Gauge({
         name,
@@ -47,11 +57,9 @@ export class OutboundEvents {
     gauge('postel_outbound_connections', 'Open SMTP connections', 'connections')
   }
 
-  tried(outcome: Outcome): void {
-    this.#duration.observe(outcome.durationMs / 1000)
-    for (const { outcome: result, category } of outcome.recipients) {
-      this.#outcomes.inc({ outcome: result, category: category ?? 'none' })
-    }
+  /** `provider`: the site that it was tried at. */
+  tried(outcome: Outcome, message: Tried, provider: string): void {
+    this.#deliveries.count(outcome, message, provider)
     if (
       !this.#log.isLevelEnabled('debug') &&
       outcome.recipients.every(({ outcome: result }) => result === 'delivered')
@@ -74,15 +82,37 @@ export class OutboundEvents {
     })
   }
 
+  /** It cannot start yet. */
+  waiting(reason: string): void {
+    this.#log.warn({ event: 'waiting', reason })
+  }
+
   acquired(ips: readonly HeldIp[]): void {
-    this.#log.info({ event: 'ips_acquired', ips: ips.map((ip) => ip.address) })
+    const takenOver = ips.filter((ip) => ip.takenOver).length
+    this.#acquired.value += ips.length
+    this.#takenOver.value += takenOver
+    for (const { ipId, address } of ips) this.#deliveries.knowIp(ipId, address)
+    this.#log.info({ event: 'ips_acquired', ips: ips.map((ip) => ip.address), taken_over: takenOver })
   }
 
   lost(ipIds: readonly number[]): void {
+    this.#lost.value += ipIds.length
     this.#log.warn({ event: 'ips_lost', ip_ids: ipIds }, 'another process holds these IPs now')
   }
 
+  leaving(ips: readonly HeldIp[]): void {
+    this.#log.info(
+      { event: 'ips_leaving', ips: ips.map((ip) => ip.address) },
+      'these are to move: ending what is in flight',
+    )
+  }
+
+  letGo(ips: readonly HeldIp[]): void {
+    this.#log.info({ event: 'ips_let_go', ips: ips.map((ip) => ip.address) })
+  }
+
   holdFailed(err: unknown): void {
+    this.#renewFailures.value++
     this.#log.warn({ event: 'hold_failed', err }, 'could not renew the holds')
   }
 
@@ -95,6 +125,7 @@ export class OutboundEvents {
   }
 
   recordFailed(err: unknown, outcomes: number): void {
+    this.#recordFailures.value++
     this.#log.warn({ event: 'record_failed', outcomes, err }, 'could not record outcomes, trying again')
   }
 

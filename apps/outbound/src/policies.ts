@@ -1,4 +1,5 @@
 /** The rules, suspensions and TLS demands in force: read at start, when postel_control says so, and every few seconds. */
+import type { Suspended } from '@postel/db/queries/outbound'
 import type { PolicyRows } from '@postel/db/queries/policies'
 import { type CompiledReplyRule, compileReplyRules } from '@postel/mail/reply-classifier'
 import { type DestinationRule, DestinationRules } from './rules.ts'
@@ -22,6 +23,7 @@ export class Policies {
   #replyRules: readonly CompiledReplyRule[] = []
   #suspendedDomains: readonly string[] = []
   #domains = new Set<string>()
+  #allSuspended = false
   #projects = new Set<string>()
   #enforcedProjects = new Set<string>()
   #enforcedDomains = new Set<string>()
@@ -66,6 +68,11 @@ export class Policies {
       })
   }
 
+  /** Resolves when no new ones are being read: who waits for it acts on what had been decided when it asked. */
+  async settled(): Promise<void> {
+    while (this.#reading) await this.#reading
+  }
+
   get replyRules(): readonly CompiledReplyRule[] {
     return this.#replyRules
   }
@@ -86,12 +93,13 @@ export class Policies {
   }
 
   /** What the reader leaves in the table. */
-  get suspended(): { projects: readonly string[]; domains: readonly string[] } {
-    return { projects: [...this.#projects], domains: this.#suspendedDomains }
+  get suspended(): Suspended {
+    return { projects: [...this.#projects], domains: this.#suspendedDomains, all: this.#allSuspended }
   }
 
   /** Whether nothing of the project, or to the domain, may be sent for now. */
   isSuspended(projectId: string, domain: string): boolean {
+    if (this.#allSuspended) return true
     if (this.#projects.size > 0 && this.#projects.has(projectId)) return true
     if (this.#domains.size === 0) return false
     if (this.#domains.has(domain)) return true
@@ -118,6 +126,7 @@ export class Policies {
     if (text === this.#text) return
     const { connectionsMax, hostname, onBadRule, onChange } = this.#options
     const resumed =
+      (this.#allSuspended && !rows.allSuspended) ||
       [...this.#suspendedDomains].some((domain) => !rows.suspendedDomains.includes(domain)) ||
       [...this.#projects].some((project) => !rows.suspendedProjects.includes(project))
     this.#rules = new DestinationRules(rows.rules, connectionsMax, onBadRule)
@@ -125,6 +134,7 @@ export class Policies {
     this.#suspendedDomains = rows.suspendedDomains
     this.#domains = new Set(rows.suspendedDomains)
     this.#projects = new Set(rows.suspendedProjects)
+    this.#allSuspended = rows.allSuspended
     this.#enforcedProjects = new Set(rows.enforcedProjects)
     this.#enforcedDomains = new Set(rows.enforcedDomains)
     this.#ownAddresses = new Set(rows.ownAddresses)

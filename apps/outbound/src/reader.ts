@@ -43,6 +43,8 @@ export type ReaderOptions = {
   /** What nothing may be sent of for now: its rows stay in the table. */
   suspended: () => Suspended
   isSuspended: (projectId: string, domain: string) => boolean
+  /** Resolves when what is suspended is as had been announced when it was called. */
+  policiesSettled: () => Promise<void>
   /** Whether a row is being sent or its outcome not yet recorded, even under a hold that was lost and taken again. */
   isInFlight: (id: number) => boolean
   /** A row that came with its body; false: there is no room for it now. */
@@ -206,6 +208,8 @@ export class Reader {
         const limit = idle ? takeLimit : readLimit
         const { queries } = this.#options
         const rows = idle ? await queries.take(from, limit) : await queries.after(from, limit)
+        // A suspension that was announced before these rows were must stop them
+        await this.#options.policiesSettled()
         const counts = new Map<number, number>()
         let added = 0
         for (const row of rows) {

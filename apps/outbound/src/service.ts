@@ -7,12 +7,14 @@ import { controlChannel, outboundChannel, unpackIds } from '@postel/db/bus/chann
 import { Listener } from '@postel/db/bus/listener'
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, requireDurability, type Sql } from '@postel/db/client'
+import { addProcessMetrics } from '@postel/db/process-metrics'
 import { type LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
 import { readPolicies } from '@postel/db/queries/policies'
 import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { SandboxStore } from '@postel/db/queries/sandbox-store'
 import { loadSites, saveDestinations, saveSites } from '@postel/db/queries/sites'
 import { TlsQueries } from '@postel/db/queries/tls'
+import { awaitSchema, requireSchema } from '@postel/db/schema-version'
 import { requireSecret } from '@postel/db/sealed-secrets'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import { type Health, serveHealth } from '@postel/runtime/health'
@@ -20,6 +22,7 @@ import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
 import { createSecretBox, type SecretBox } from '@postel/runtime/secret-box'
+import { startTracing, type Tracing } from '@postel/runtime/tracing'
 import { readable } from './classify.ts'
 import type { OutboundConfig } from './config.ts'
 import { Directory } from './directory.ts'
@@ -36,6 +39,7 @@ import { Signer } from './sign.ts'
 import { Sites } from './sites.ts'
 import { stopped, TakeLoop } from './take-loop.ts'
 import { TestMail } from './test-mail.ts'
+import { traceDelivery } from './trace-delivery.ts'
 import { Transport } from './transport.ts'
 
 const reportEveryMs = 250
@@ -69,6 +73,10 @@ export class OutboundService implements Service {
   readonly #testMail: TestMail
   readonly #loop: TakeLoop
   #mailbox: SandboxMailbox | undefined
+  #tracing: Tracing | undefined
+  readonly #stopped = new AbortController()
+  /** What keeps it from being ready, until it has started. */
+  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #reportTimer: NodeJS.Timeout | undefined
   #lookTimer: NodeJS.Timeout | undefined
@@ -135,6 +143,7 @@ export class OutboundService implements Service {
       isSendable: (ipId) => this.#holder.sendable(ipId) !== undefined,
       suspended: () => this.#policies.suspended,
       isSuspended: (projectId, domain) => this.#policies.isSuspended(projectId, domain),
+      policiesSettled: () => this.#policies.settled(),
       isInFlight: (id) => this.#loop.inFlight.has(id),
     })
     this.#holder = new Holder({
@@ -145,8 +154,18 @@ export class OutboundService implements Service {
       addresses: config.OUTBOUND_ADDRESSES,
       onAcquired: (ips) => void this.#acquired(ips.map((ip) => ip.ipId)),
       onLost: (ipIds) => {
-        for (const id of ipIds) this.#reader.remove(id)
+        for (const id of ipIds) {
+          this.#reader.remove(id)
+          this.#sites.stay(id)
+        }
       },
+      onLeaving: (ipIds) => {
+        for (const id of ipIds) {
+          this.#reader.remove(id)
+          this.#sites.leave(id, stopAfterDotMs)
+        }
+      },
+      isBusy: (ipId) => this.#loop.isBusy(ipId),
     })
     this.#recorder = new Recorder({
       queries: this.#queries,
@@ -176,16 +195,18 @@ export class OutboundService implements Service {
       tellEnvelopeId: config.DELIVERY_MODE === 'sandbox',
       replyRules: () => this.#policies.replyRules,
       sign: (raw, message) => signer.sign(raw, message),
-      onOutcome: (outcome) => {
-        events.tried(outcome)
+      onOutcome: (outcome, message, site) => {
+        events.tried(outcome, message, site)
+        if (this.#tracing)
+          traceDelivery(this.#tracing, outcome, message, site, this.#holder.holds(outcome.ipId)?.address)
         this.#recorder.add(outcome)
         this.#loop.pump()
       },
       onFault: (message, error, inDoubt) => void this.#fail(message, error, inDoubt),
-      recordPart: async (outcome) => {
+      recordPart: async (outcome, message, site) => {
         try {
           const { events: made } = await this.#queries.recordPart(outcome)
-          events.tried(outcome)
+          events.tried(outcome, message, site)
           this.#publisher.events(made)
           return true
         } catch (error) {
@@ -206,8 +227,9 @@ export class OutboundService implements Service {
       store: new SandboxStore(this.#queries.sql),
       hostname: config.POSTEL_HOSTNAME,
       sendable: (ipId) => this.#holder.sendable(ipId),
-      onOutcome: (outcome) => {
-        events.tried(outcome)
+      onOutcome: (outcome, message) => {
+        events.tried(outcome, message, 'test')
+        if (this.#tracing) traceDelivery(this.#tracing, outcome, message, 'test', undefined)
         this.#recorder.add(outcome)
       },
       onReleased: (message) => {
@@ -256,6 +278,11 @@ export class OutboundService implements Service {
       onReady: () => this.#reader.rescan(),
       onError: (error) => events.listenFailed(error),
     })
+    addProcessMetrics(this.#registry, {
+      app: 'postel-outbound',
+      publisher: this.#publisher,
+      listener: this.#listener,
+    })
   }
 
   get healthPort(): number {
@@ -264,17 +291,18 @@ export class OutboundService implements Service {
 
   async start(): Promise<void> {
     const config = this.#config
+    this.#health = await serveHealth({
+      config,
+      registry: this.#registry,
+      ready: () => this.#ready(),
+    })
+    if (!(await this.#schema())) return
+    this.#tracing = await startTracing('outbound', config)
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#queries.sql)
     await requireSecret(this.#queries.sql, this.#secretBox)
+    this.#startedAt = performance.now()
     if (config.DELIVERY_MODE === 'sandbox')
       this.#mailbox = await openSandboxMailbox(new SandboxStore(this.#queries.sql), this.#events)
-    this.#health = await serveHealth({
-      port: config.METRICS_PORT,
-      registry: this.#registry,
-      ready: async () => {
-        await this.#healthSql`select 1`
-      },
-    })
     await this.#policies.start()
     await this.#transport.start()
     await this.#listener.start()
@@ -283,6 +311,7 @@ export class OutboundService implements Service {
     this.#reportTimer = setInterval(() => void this.#report(), reportEveryMs)
     this.#lookTimer = setInterval(() => this.#lookAgain(), lookAgainEveryMs)
     this.#notes.start()
+    this.#obstacle = undefined
   }
 
   stop(): Promise<void> {
@@ -291,6 +320,7 @@ export class OutboundService implements Service {
   }
 
   async #stop(): Promise<void> {
+    this.#stopped.abort()
     this.#reader.stop()
     this.#policies.stop()
     clearInterval(this.#lookTimer)
@@ -308,19 +338,37 @@ export class OutboundService implements Service {
     if (this.#recorder.count === 0)
       await this.#holder.release().catch((error) => this.#events.holdFailed(error))
     await this.#publisher.stop()
+    await this.#tracing?.stop()
     await this.#mailbox?.stop()
     await this.#health?.stop()
     await Promise.all([this.#queries.stop(), this.#healthSql.end({ timeout: 1 })])
   }
 
+  async #ready(): Promise<void> {
+    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
+    await requireSchema(this.#healthSql)
+  }
+
+  /** False: told to stop meanwhile. */
+  #schema(): Promise<boolean> {
+    return awaitSchema(this.#queries.sql, {
+      signal: this.#stopped.signal,
+      onWaiting: (reason) => {
+        this.#obstacle = reason
+        this.#events.waiting(reason)
+      },
+    })
+  }
+
   /** Reads an IP's queue once it is known what its sites have taught the last holder. */
   async #acquired(ipIds: readonly number[]): Promise<void> {
+    for (const id of ipIds) this.#sites.stay(id)
     try {
       this.#sites.remember(await loadSites(this.#queries.sql, ipIds))
     } catch (error) {
       this.#events.notesFailed(error)
     }
-    for (const id of ipIds) if (this.#holder.holds(id)) this.#reader.add(id)
+    for (const id of ipIds) if (this.#holder.holds(id) && !this.#holder.isLeaving(id)) this.#reader.add(id)
   }
 
   /** IPs may have been resumed and suspensions may have ended; and, now and then, everything else. */
@@ -361,7 +409,7 @@ export class OutboundService implements Service {
   #report(): Promise<void> {
     this.#nextReport ??= this.#reporting.then(async () => {
       this.#nextReport = undefined
-      const ids = [...this.#loop.inFlight]
+      const ids = [...this.#loop.inFlight.keys()]
       const text = ids.join()
       if (text === this.#reported) return
       try {

@@ -40,8 +40,8 @@ export const stopped = 'stopped'
 
 export class TakeLoop {
   readonly #options: TakeLoopOptions
-  /** Rows loaded, or about to be, and not recorded: what a successor must treat as tried. */
-  readonly inFlight = new Set<number>()
+  /** Rows loaded, or about to be, and not recorded, with their IPs: what a successor must treat as tried. */
+  readonly inFlight = new Map<number, number>()
   #soon: NodeJS.Immediate | undefined
   #loading: Promise<void> | undefined
   #stopped = false
@@ -70,7 +70,7 @@ export class TakeLoop {
     })
     reader.refill()
     if (batch.length === 0) return
-    for (const row of batch) this.inFlight.add(row.id)
+    for (const row of batch) this.inFlight.set(row.id, row.ipId)
     this.#loading = this.#load(batch).then(() => {
       this.#loading = undefined
       this.pump()
@@ -81,9 +81,15 @@ export class TakeLoop {
   accept(message: LoadedMessage): boolean {
     if (this.#stopped || !this.#options.mayStart(message)) return false
     if (this.#placeFor(message).reserve(message) !== undefined) return false
-    this.inFlight.add(message.id)
+    this.inFlight.set(message.id, message.ipId)
     void this.#sign(message, performance.now())
     return true
+  }
+
+  /** Whether anything of the IP is in flight. */
+  isBusy(ipId: number): boolean {
+    for (const each of this.inFlight.values()) if (each === ipId) return true
+    return false
   }
 
   /** The message has ended or was released. */
@@ -153,7 +159,9 @@ export class TakeLoop {
         return
       }
       if (!(error instanceof SigningKeyError)) return onFault(message, error, false)
-      recorder.add(outcomeOf({ message, startedAt }, undefined, keyUnusable))
+      const outcome = outcomeOf({ message, startedAt }, undefined, keyUnusable)
+      events.tried(outcome, message, 'none')
+      recorder.add(outcome)
     }
   }
 }

@@ -12,7 +12,7 @@ export type TestMailOptions = {
   store: Pick<SandboxStore, 'add' | 'complain'>
   hostname: string
   sendable: (ipId: number) => HeldIp | undefined
-  onOutcome: (outcome: Outcome) => void
+  onOutcome: (outcome: Outcome, message: LoadedMessage) => void
   /** It could not be kept: it stays in the queue. */
   onReleased: (message: LoadedMessage) => void
   onError: (error: unknown) => void
@@ -96,7 +96,7 @@ export class TestMail {
       (_, index) => nameOf(message.recipients[index]!) === 'complained',
     )
     if (complaining.length > 0) this.#complaints.set(outcome, complaining)
-    onOutcome(outcome)
+    onOutcome(outcome, message)
   }
 }
 

@@ -10,6 +10,7 @@ function environmentOf(given: NodeJS.ProcessEnv) {
       api: 3001,
       submission: 2587,
       submissions: 2465,
+      mx: 2525,
       metrics: { inbound: 9464, api: 9465, outbound: 9466, worker: 9467 },
     },
     databaseUrl: 'postgres://own',
@@ -35,6 +36,7 @@ test('with nothing set, the sandbox', () => {
     API_PORT: '3001',
     SMTP_SUBMISSION_PORT: '2587',
     SMTP_SUBMISSIONS_PORT: '2465',
+    SMTP_MX_PORT: '2525',
     METRICS_PORT: '9466',
   })
 })
@@ -60,6 +62,11 @@ test.each([
     name: 'the first key is no app’s business',
     given: { BOOTSTRAP_API_KEY: 'k'.repeat(20) },
     seen: { BOOTSTRAP_API_KEY: undefined },
+  },
+  {
+    name: 'health has a port of its own nowhere',
+    given: { HEALTH_PORT: '9465' },
+    seen: { HEALTH_PORT: undefined, METRICS_PORT: '9466' },
   },
   {
     name: 'libpq’s variables do not reach the embedded server',

@@ -37,6 +37,9 @@ export function spawnApp(app: App, context: AppContext): ChildProcess {
   })
 }
 
+/** A key that is no app's business, and a port that only one of them could have. */
+const notInherited = new Set(['BOOTSTRAP_API_KEY', 'HEALTH_PORT'])
+
 /** What is set in the environment stays; what is not is derived from the run. */
 export function appEnvironment(name: AppName, context: AppContext): NodeJS.ProcessEnv {
   const { config, ports, addresses } = context
@@ -44,7 +47,7 @@ export function appEnvironment(name: AppName, context: AppContext): NodeJS.Proce
   const embedded = config.DATABASE_URL === undefined
   const inherited = Object.entries(config.environment).filter(
     ([variable, value]) =>
-      value !== '' && variable !== 'BOOTSTRAP_API_KEY' && !(embedded && isPostgresClients(variable)),
+      value !== '' && !notInherited.has(variable) && !(embedded && isPostgresClients(variable)),
   )
   return {
     POSTEL_PUBLIC_URL: `http://localhost:${ports.api}`,
@@ -61,6 +64,7 @@ export function appEnvironment(name: AppName, context: AppContext): NodeJS.Proce
     API_PORT: String(ports.api),
     SMTP_SUBMISSION_PORT: String(ports.submission),
     SMTP_SUBMISSIONS_PORT: String(ports.submissions),
+    SMTP_MX_PORT: String(ports.mx),
     METRICS_PORT: String(ports.metrics[name]),
   }
 }

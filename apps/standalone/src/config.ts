@@ -39,6 +39,7 @@ export const schema = z.object({
   SMTP_HOST: z.string().default('0.0.0.0'),
   SMTP_SUBMISSION_PORT: port(2587),
   SMTP_SUBMISSIONS_PORT: port(2465),
+  SMTP_MX_PORT: port(2525),
   /** The first of four, one for each app; 0: any free ones. */
   METRICS_PORT: wholeNumber(9464, 0, 65532),
 })

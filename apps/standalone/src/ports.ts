@@ -7,6 +7,7 @@ export type Ports = {
   api: number
   submission: number
   submissions: number
+  mx: number
   metrics: { inbound: number; api: number; outbound: number; worker: number }
 }
 
@@ -20,6 +21,7 @@ export async function choosePorts(config: StandaloneConfig): Promise<Ports> {
     api: await choose(config.API_PORT, 'API_PORT', everywhere),
     submission: await choose(config.SMTP_SUBMISSION_PORT, 'SMTP_SUBMISSION_PORT', smtpHosts),
     submissions: await choose(config.SMTP_SUBMISSIONS_PORT, 'SMTP_SUBMISSIONS_PORT', smtpHosts),
+    mx: await choose(config.SMTP_MX_PORT, 'SMTP_MX_PORT', smtpHosts),
     metrics: {
       inbound: await metrics(0),
       api: await metrics(1),

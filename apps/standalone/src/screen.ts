@@ -37,6 +37,7 @@ Postel is running (${modes[config.DELIVERY_MODE]}).
 
   API      ${api}   (documentation: ${api}/docs)
   SMTP     localhost:${ports.submission} (STARTTLS) and localhost:${ports.submissions} (TLS); any user, the API key as password
+  MX       localhost:${ports.mx}   (bounces and complaints come back here)
   API key  ${apiKey}${keyNote(facts)}
   Sender   @${domain.name}${domain.verified ? '' : '   (not verified yet, so sends from it are refused)'}
   Log      ${logFile}

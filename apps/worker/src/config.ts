@@ -8,6 +8,7 @@ import {
   processSettings,
   publicUrlSetting,
   secretSetting,
+  tracingSettings,
   webhookSettings,
 } from '@postel/runtime/settings'
 import { z } from 'zod'
@@ -15,6 +16,7 @@ import { z } from 'zod'
 export const schema = z.object({
   ...databaseSettings,
   ...processSettings,
+  ...tracingSettings,
   ...hostnameSetting,
   ...dnsSettings,
   ...domainSettings,

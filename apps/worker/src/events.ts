@@ -3,6 +3,9 @@ import type { AttemptResult, ClaimedDelivery } from '@postel/db/queries/webhook-
 import type { Logger } from '@postel/runtime/logger'
 import { Counter, Histogram, type Registry } from '@postel/runtime/metrics'
 
+/** A run of a task: `job` is graphile-worker's id. */
+export type TaskRun = { task: string; job: string; attempt: number; seconds: number }
+
 export class WorkerEvents {
   readonly #log: Logger
   readonly #released
@@ -10,6 +13,7 @@ export class WorkerEvents {
   readonly #suppressed
   readonly #stopped
   readonly #tasks
+  readonly #taskSeconds
   readonly #webhookAttempts
   readonly #webhookSeconds
   readonly #webhookLag
@@ -44,6 +48,13 @@ export class WorkerEvents {
       labelNames: ['task', 'result'] as const,
       registers,
     })
+    this.#taskSeconds = new Histogram({
+      name: 'postel_task_seconds',
+      help: 'How long runs of tasks took',
+      labelNames: ['task'] as const,
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300],
+      registers,
+    })
     this.#webhookAttempts = new Counter({
       name: 'postel_webhook_attempts_total',
       help: 'Attempts to tell webhooks: taken, refused (another status than 2xx) or unanswered',
@@ -62,6 +73,11 @@ export class WorkerEvents {
       buckets: [0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200],
       registers,
     })
+  }
+
+  /** It cannot start yet. */
+  waiting(reason: string): void {
+    this.#log.warn({ event: 'waiting', reason })
   }
 
   released(rows: number): void {
@@ -160,13 +176,26 @@ export class WorkerEvents {
     )
   }
 
-  taskDone(task: string): void {
-    this.#tasks.inc({ task, result: 'done' })
+  /** Its counters are there from the start. */
+  taskKnown(task: string): void {
+    for (const result of ['done', 'failed']) this.#tasks.inc({ task, result }, 0)
   }
 
-  taskFailed(task: string, err: unknown): void {
+  taskDone({ task, job, seconds }: TaskRun): void {
+    this.#tasks.inc({ task, result: 'done' })
+    this.#taskSeconds.observe({ task }, seconds)
+    this.#log.debug({ event: 'task_done', task, job, ms: Math.round(seconds * 1000) })
+  }
+
+  taskFailed({ task, job, attempt, seconds }: TaskRun, err: unknown): void {
     this.#tasks.inc({ task, result: 'failed' })
-    this.#log.warn({ event: 'task_failed', task, err })
+    this.#taskSeconds.observe({ task }, seconds)
+    this.#log.warn({ event: 'task_failed', task, job, attempt, err })
+  }
+
+  /** A part of the database's metrics is missing until the next look. */
+  lookFailed(collector: string, err: unknown): void {
+    this.#log.warn({ event: 'look_failed', collector, err })
   }
 
   hintLost(err: unknown): void {

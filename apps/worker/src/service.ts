@@ -1,6 +1,8 @@
 /** The worker process: graphile-worker with our tasks, started anew whenever it ends. */
 import { Publisher } from '@postel/db/bus/publisher'
 import { connect, type Sql } from '@postel/db/client'
+import { addProcessMetrics } from '@postel/db/process-metrics'
+import { DatabaseStateQueries } from '@postel/db/queries/database-state'
 import { MaintenanceQueries } from '@postel/db/queries/maintenance'
 import { MetricsQueries } from '@postel/db/queries/metrics'
 import { ModerationQueries } from '@postel/db/queries/moderation'
@@ -10,6 +12,7 @@ import { RetentionQueries } from '@postel/db/queries/retention'
 import { SuppressionQueries } from '@postel/db/queries/suppressions'
 import { UsageQueries } from '@postel/db/queries/usage'
 import { WebhookDispatchQueries } from '@postel/db/queries/webhook-dispatch'
+import { awaitSchema, requireSchema } from '@postel/db/schema-version'
 import { requireSecret } from '@postel/db/sealed-secrets'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import { DnsRecords } from '@postel/runtime/dns-records'
@@ -19,12 +22,22 @@ import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
 import { createSecretBox, type SecretBox } from '@postel/runtime/secret-box'
 import { domainHosts } from '@postel/runtime/settings'
-import { Logger as GraphileLogger, parseCrontab, type Runner, run, type TaskList } from 'graphile-worker'
+import { startTracing, type Tracing } from '@postel/runtime/tracing'
+import {
+  Logger as GraphileLogger,
+  type JobHelpers,
+  parseCrontab,
+  type Runner,
+  run,
+  type TaskList,
+} from 'graphile-worker'
 import pg from 'pg'
 import type { WorkerConfig } from './config.ts'
+import { DatabaseMetrics } from './database-metrics.ts'
 import { WorkerEvents } from './events.ts'
 import { crontab, tasks } from './tasks/index.ts'
 import { WebhookSender } from './tasks/webhook-sender.ts'
+import { WebhookTraces } from './trace-webhooks.ts'
 
 export class WorkerService implements Service {
   readonly #config: WorkerConfig
@@ -36,12 +49,17 @@ export class WorkerService implements Service {
   /** Apart from the pool, so that long tasks do not look like an absent database. */
   readonly #healthSql: Sql
   readonly #publisher: Publisher
+  readonly #databaseMetrics: DatabaseMetrics
   readonly #pool: pg.Pool
   readonly #webhooks: WebhookDispatchQueries
   readonly #webhookSender: WebhookSender
   readonly #stopped = new AbortController()
+  #tracing: Tracing | undefined
+  #traces: WebhookTraces | undefined
   #runner: Runner | undefined
   #running: Promise<void> | undefined
+  /** What keeps it from being ready, until it has started. */
+  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #stopping: Promise<void> | undefined
 
@@ -49,15 +67,23 @@ export class WorkerService implements Service {
     this.#config = config
     this.#log = log
     this.#events = new WorkerEvents(log, this.#registry)
+    for (const name of Object.keys(tasks)) this.#events.taskKnown(name)
     const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL
     this.#sql = connect(url, { name: 'postel-worker', max: 5 })
     this.#healthSql = connect(url, { name: 'postel-worker-health', max: 1, statementTimeoutMs: 4_000 })
     this.#publisher = new Publisher(url, 'postel-worker-notify', (error) => this.#events.hintLost(error))
+    addProcessMetrics(this.#registry, { app: 'postel-worker', publisher: this.#publisher })
+    this.#databaseMetrics = new DatabaseMetrics({
+      registry: this.#registry,
+      queries: new DatabaseStateQueries(url, 'postel-worker-metrics'),
+      onError: (collector, error) => this.#events.lookFailed(collector, error),
+    })
     this.#secretBox = createSecretBox(config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS)
     this.#webhooks = new WebhookDispatchQueries(this.#sql)
     this.#webhookSender = new WebhookSender({
       queries: this.#webhooks,
       events: this.#events,
+      onTold: (delivery, result) => this.#traces?.add(delivery, result),
       secretBox: this.#secretBox,
       allowPrivate: config.WEBHOOKS_ALLOW_PRIVATE,
       timeoutMs: config.WEBHOOKS_TIMEOUT_SECONDS * 1000,
@@ -74,19 +100,19 @@ export class WorkerService implements Service {
   }
 
   async start(): Promise<void> {
-    await requireSecret(this.#sql, this.#secretBox)
     this.#health = await serveHealth({
-      port: this.#config.METRICS_PORT,
+      config: this.#config,
       registry: this.#registry,
-      ready: async () => {
-        await this.#healthSql`select 1`
-        if (!this.#runner) throw new Error('graphile-worker is not running')
-      },
+      ready: () => this.#ready(),
     })
-    await this.#sql`select 1`
+    if (!(await this.#schema())) return
+    this.#tracing = await startTracing('worker', this.#config)
+    if (this.#tracing) this.#traces = new WebhookTraces(this.#tracing, this.#webhooks)
+    await requireSecret(this.#sql, this.#secretBox)
     // What a worker left behind that died is not left to the next minute
     await this.#webhooks.runNow()
     this.#running = this.#keepRunning()
+    this.#obstacle = undefined
   }
 
   stop(): Promise<void> {
@@ -99,10 +125,30 @@ export class WorkerService implements Service {
     await this.#runner?.stop().catch(() => {})
     await this.#running
     await this.#webhookSender.stop()
+    await this.#traces?.flush()
+    await this.#tracing?.stop()
     await this.#publisher.stop()
     await this.#health?.stop()
+    await this.#databaseMetrics.stop()
     await this.#pool.end()
     await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
+  }
+
+  async #ready(): Promise<void> {
+    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
+    await requireSchema(this.#healthSql)
+    if (!this.#runner) throw new Error('graphile-worker is not running')
+  }
+
+  /** False: told to stop meanwhile. */
+  #schema(): Promise<boolean> {
+    return awaitSchema(this.#sql, {
+      signal: this.#stopped.signal,
+      onWaiting: (reason) => {
+        this.#obstacle = reason
+        this.#events.waiting(reason)
+      },
+    })
   }
 
   async #keepRunning(): Promise<void> {
@@ -116,6 +162,8 @@ export class WorkerService implements Service {
           concurrency: 3,
           pollInterval: 1000,
           noHandleSignals: true,
+          // Jobs are ended one by one otherwise, and when the database is away at that moment nobody handles the rejection
+          preset: { worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 } },
           logger: this.#graphileLogger(),
         })
         if (this.#stopped.signal.aborted) await this.#runner.stop()
@@ -154,12 +202,19 @@ export class WorkerService implements Service {
     return Object.fromEntries(
       Object.entries(tasks).map(([name, task]) => [
         name,
-        async () => {
+        async (_payload: unknown, { job }: JobHelpers) => {
+          const startedAt = performance.now()
+          const run = () => ({
+            task: name,
+            job: job.id,
+            attempt: job.attempts,
+            seconds: (performance.now() - startedAt) / 1000,
+          })
           try {
             await task(context)
-            this.#events.taskDone(name)
+            this.#events.taskDone(run())
           } catch (error) {
-            this.#events.taskFailed(name, error)
+            this.#events.taskFailed(run(), error)
             throw error
           }
         },

@@ -126,7 +126,7 @@ export const timelineReply = listOf(
     at: time,
     type: z.string().meta({
       description:
-        'accepted, then delivered, deferred or bounced for each try, and what else there was: suppressed, held, released, rescheduled, cancelled, expired, opened, clicked, complained, unsubscribed.',
+        'accepted, then delivered, deferred or bounced for each try, and what else there was: suppressed, held, released, rescheduled, cancelled, expired, opened, clicked, complained, unsubscribed, returned (it came back after it had been delivered), return_delayed (it is late there), confirmed (it arrived, as a report says that was asked for).',
       example: 'delivered',
     }),
     recipient: z.string().nullable().meta({ description: 'null: it concerns all of them.' }),

@@ -12,6 +12,8 @@ import { endpoint } from '../endpoint.ts'
 import { uuidPath } from '../paging.ts'
 import { bodyOf } from '../parse-with.ts'
 import { fieldProblem, Problem, tooLarge } from '../problem.ts'
+import { requestIdOf } from '../request-id.ts'
+import { traced } from '../trace-request.ts'
 import { recipientsField } from './email-request.ts'
 import { hashRequest, idempotencyHeader, idsOf, readIdempotencyKey } from './idempotency.ts'
 import type { SubmissionLimits } from './prepare-submission.ts'
@@ -43,7 +45,7 @@ export const resendEmail = ({ sql, submitter, limits, events }: ApiContext) =>
     body: bodyOf(resendRequest, { required: false }),
     reply: sentReply,
     problems: [400, 404, 409, 429],
-    serve: async ({ caller, params: { id }, body, request }) => {
+    serve: async ({ caller, params: { id }, body, request, response }) => {
       const tenant = projectOf(caller)
       const key = readIdempotencyKey(request)
       const before = await findSentBefore(sql, tenant, id)
@@ -53,9 +55,10 @@ export const resendEmail = ({ sql, submitter, limits, events }: ApiContext) =>
       const plain = limits.links.without(raw)
       const again = sendAgain(caller, before, plain, body.to ?? before.recipients, id, limits)
       const linked = await limits.links.add(again)
-      const submission = linked
-        ? { ...again, raw: linked.raw, details: { ...again.details, link_ref: linked.ref } }
-        : again
+      const submission = traced(
+        linked ? { ...again, raw: linked.raw, details: { ...again.details, link_ref: linked.ref } } : again,
+        response,
+      )
       if (key === undefined) return accepted(await submitter.submit(submission))
       const outcome = await submitter.submitOnce(key, hashRequest('resend', { id, ...body }), [submission])
       const [first] = idsOf(outcome)
@@ -63,9 +66,11 @@ export const resendEmail = ({ sql, submitter, limits, events }: ApiContext) =>
 
       function accepted(newId: string): { id: string } {
         events.accepted({
+          request: requestIdOf(response),
           project: tenant.projectId,
           messages: [newId],
           recipients: submission.recipients.length,
+          bytes: submission.raw.length,
         })
         return { id: newId }
       }
@@ -105,6 +110,7 @@ function sendAgain(
     scheduled_at: _,
     link_ref: __,
     test: ___,
+    traceparent: ____,
     ...details
   } = (before.details ?? {}) as Record<string, unknown>
   return {

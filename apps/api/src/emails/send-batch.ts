@@ -5,7 +5,9 @@ import { projectOf, senderOf } from '../caller.ts'
 import type { ApiContext } from '../context.ts'
 import { endpoint } from '../endpoint.ts'
 import { Problem } from '../problem.ts'
+import { requestIdOf } from '../request-id.ts'
 import { fillTemplate } from '../templates/fill-template.ts'
+import { traced } from '../trace-request.ts'
 import { batchRequest, type GivenEmail, parseBatch, parseBatchItem } from './email-request.ts'
 import { hashRequest, idempotencyHeader, idsOf, readIdempotencyKey } from './idempotency.ts'
 import { prepareSubmission } from './prepare-submission.ts'
@@ -30,7 +32,7 @@ export const sendBatch = ({ sql, submitter, limits, events }: ApiContext) =>
     body: { schema: batchRequest, parse: parseBatch, maxBytes: 'message' },
     reply: sentBatchReply,
     problems: [400, 409],
-    serve: async ({ caller, body: items, request }) => {
+    serve: async ({ caller, body: items, request, response }) => {
       const sender = senderOf(caller)
       const key = readIdempotencyKey(request)
       const mode = readMode(request.get('x-batch-validation'))
@@ -42,7 +44,7 @@ export const sendBatch = ({ sql, submitter, limits, events }: ApiContext) =>
         try {
           const given = parseBatchItem(item)
           const { attachments: _, ...email } = await fillTemplate(sql, projectOf(caller), given)
-          submissions.push(await prepareSubmission(email, sender, limits))
+          submissions.push(traced(await prepareSubmission(email, sender, limits), response))
           emails.push(given)
         } catch (error) {
           if (!(error instanceof Problem)) throw error
@@ -69,9 +71,11 @@ export const sendBatch = ({ sql, submitter, limits, events }: ApiContext) =>
         if (outcome.outcome === 'repeated') return answer(ids)
       }
       events.accepted({
+        request: requestIdOf(response),
         project: sender.projectId,
         messages: ids,
         recipients: submissions.reduce((sum, { recipients }) => sum + recipients.length, 0),
+        bytes: submissions.reduce((sum, { raw }) => sum + raw.length, 0),
       })
       return answer(ids)
     },

@@ -18,6 +18,14 @@ export function showIp(ip: IpRow): IpEntry {
     queued: ip.queued,
     in_flight: ip.inFlight,
     oldest_queued_at: ip.oldestQueuedAt,
+    dns: {
+      ptr_names: ip.dns.ptrNames,
+      ptr_ok: ip.dns.ptrOk,
+      forward_ok: ip.dns.forwardOk,
+      ehlo_ok: ip.dns.ehloOk,
+      problem: ip.dnsProblem,
+      checked_at: ip.dnsCheckedAt,
+    },
     created_at: ip.createdAt,
   }
 }

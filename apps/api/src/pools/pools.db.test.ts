@@ -36,6 +36,11 @@ async function lastAudit() {
   return row
 }
 
+test('the first pool is the default, and a second is not', async () => {
+  const [first, second] = [await makePool(), await makePool()]
+  expect([first, second]).toMatchObject([{ default: true }, { default: false }])
+})
+
 test('a pool is made, renamed, listed and deleted, and each change is logged', async () => {
   const name = unique('pool')
   const { status, body: pool } = await call('POST', '/pools', { name })
@@ -110,6 +115,25 @@ test('an IP is added to a pool, shown there and changed', async () => {
   expect(listed.body.data.map(({ id }: { id: string }) => id)).toEqual([ip.id])
   expect((await call('GET', `/ips?pool_id=${pool.id}&state=active`)).body.data).toEqual([])
   expect((await call('GET', `/ips/${ip.id}`)).body.weight).toBe(0)
+})
+
+test('an IP shows what DNS says of it, once somebody has looked', async () => {
+  const pool = await makePool()
+  const ip = await makeIp(pool.id)
+  const unknown = { ptr_ok: null, forward_ok: null, ehlo_ok: null, problem: null, checked_at: null }
+  const shown = async () => (await call('GET', `/ips/${ip.id}`)).body.dns
+  expect(await shown()).toEqual({ ptr_names: [], ...unknown })
+  await api.sql`
+    insert into postel.ip_checks (ip_id, ptr_names, ptr_ok, forward_ok, problem, checked_at, due_at)
+    values (${ip.id}, '{out.test}', true, false, 'It leads nowhere.', '2026-01-01', now())`
+  expect(await shown()).toEqual({
+    ptr_names: ['out.test'],
+    ptr_ok: true,
+    forward_ok: false,
+    ehlo_ok: null,
+    problem: 'It leads nowhere.',
+    checked_at: '2026-01-01 00:00:00+00',
+  })
 })
 
 test('an address is one IP, of a pool that is there', async () => {

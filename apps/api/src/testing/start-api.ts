@@ -5,6 +5,7 @@ import { expect } from '@jest/globals'
 import { connect, type Sql } from '@postel/db/client'
 import { hashSecret } from '@postel/db/queries/credentials'
 import { createTestDatabase } from '@postel/db/testing/create-test-database'
+import { until } from '@postel/db/testing/factories'
 import { createLogger } from '@postel/runtime/logger'
 import type { z } from 'zod'
 import { type ApiConfig, readConfig } from '../config.ts'
@@ -37,7 +38,11 @@ export type TestApi = {
   stop(): Promise<void>
 }
 
-export async function startApi(changes: Partial<ApiConfig> = {}): Promise<TestApi> {
+/** `started: false` gives the service as it is while it waits for its database. */
+export async function startApi(
+  changes: Partial<ApiConfig> = {},
+  options = { started: true },
+): Promise<TestApi> {
   const database = await createTestDatabase()
   const config = readConfig({
     DATABASE_URL: database.url,
@@ -50,7 +55,9 @@ export async function startApi(changes: Partial<ApiConfig> = {}): Promise<TestAp
     API_REQUESTS_PER_SECOND: '0',
   })
   const service = new ApiService({ ...config, ...changes }, createLogger('api', 'silent'))
-  await service.start()
+  const starting = service.start()
+  if (options.started) await starting
+  else await until(() => service.listening)
   const url = `http://127.0.0.1:${service.ports.api}`
   const sql = connect(database.url, { name: 'test', max: 2 })
   return {

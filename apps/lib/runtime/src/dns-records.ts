@@ -1,5 +1,6 @@
 /** Records of DNS by name, from the name servers that are configured. */
 import { Resolver } from 'node:dns/promises'
+import ipaddr from 'ipaddr.js'
 
 export type DnsRecordsOptions = {
   /** `ip`, `ip:port` or `[ipv6]:port`; none: the system's. */
@@ -36,6 +37,11 @@ export class DnsRecords {
     return this.#ask((resolver) => resolver.resolveCname(name))
   }
 
+  /** The names that an IP address has. */
+  ptr(address: string): Promise<string[]> {
+    return this.#ask((resolver) => resolver.resolvePtr(reverseName(address)))
+  }
+
   /** IPv4 and IPv6. */
   async addresses(name: string): Promise<string[]> {
     const both = await Promise.all([
@@ -57,6 +63,16 @@ export class DnsRecords {
       throw error
     }
   }
+}
+
+/** The name under which the names of an address stand (RFC 1035, 3.5; RFC 3596, 2.5). */
+function reverseName(address: string): string {
+  const parsed = ipaddr.parse(address)
+  const parts =
+    parsed instanceof ipaddr.IPv6
+      ? parsed.toByteArray().flatMap((byte) => [byte >> 4, byte & 15].map((nibble) => nibble.toString(16)))
+      : parsed.toByteArray().map(String)
+  return `${parts.reverse().join('.')}.${parsed.kind() === 'ipv6' ? 'ip6' : 'in-addr'}.arpa`
 }
 
 /** Whether it is `ip`, `ip:port` or `[ipv6]:port`. */

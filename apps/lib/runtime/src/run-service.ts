@@ -3,7 +3,7 @@ import { ConfigError } from './env.ts'
 import type { Logger } from './logger.ts'
 
 export type Service = {
-  /** Resolves when it works; rejects when it cannot start. */
+  /** Resolves when it works, or was stopped before that; rejects when it cannot start. */
   start(): Promise<void>
   /** Takes nothing new, finishes or releases what it holds. May be called more than once. */
   stop(): Promise<void>
@@ -66,10 +66,12 @@ export function runService(options: RunOptions): void {
 
   service.start().then(
     () => {
+      if (stopping) return
       log.info({ event: 'started' }, 'started')
       process.send?.({ event: 'started' })
     },
     (error) => {
+      if (stopping) return
       log.fatal({ event: 'start_failed', err: error }, 'could not start')
       console.error(error instanceof Error ? error.message : error)
       process.exit(1)

@@ -16,7 +16,39 @@ export const processSettings = {
       error: 'must be one of fatal, error, warn, info, debug, trace, silent',
     })
     .default('info'),
+  METRICS_HOST: z.string().default('0.0.0.0'),
   METRICS_PORT: port(9464),
+  /** Unset: /metrics is open. */
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,500}$/, { error: 'must be 16 to 500 ASCII characters without spaces' })
+    .optional(),
+  HEALTH_HOST: z.string().default('127.0.0.1'),
+  /** Unset: /livez and /readyz are beside /metrics. */
+  HEALTH_PORT: port(0).unwrap().optional(),
+}
+
+export const tracingSettings = {
+  /** Unset: no traces. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional(),
+  /** name=value */
+  OTEL_EXPORTER_OTLP_HEADERS: list().refine(
+    (pairs) => pairs.every((pair) => /^[A-Za-z0-9-]+=[\x20-\x7e]+$/.test(pair)),
+    { error: 'must be name=value, separated by commas' },
+  ),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number({ error: 'must be a number from 0 to 1' })
+    .min(0, { error: 'must be a number from 0 to 1' })
+    .max(1, { error: 'must be a number from 0 to 1' })
+    .default(1),
+}
+
+export type TracingConfig = {
+  OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined
+  OTEL_EXPORTER_OTLP_HEADERS: readonly string[]
+  OTEL_TRACES_SAMPLER_ARG: number
 }
 
 const hostName = () => z.string().regex(/^[A-Za-z0-9._-]{1,253}$/, { error: 'must be a host name' })
@@ -110,6 +142,40 @@ export const bootstrapSettings = {
     .enum(['true', 'false'], { error: 'must be true or false' })
     .optional()
     .transform((text) => (text === undefined ? undefined : text === 'true')),
+}
+
+/** Where backups are: any storage that speaks S3. */
+export const backupStoreSettings = {
+  BACKUP_S3_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be set to an http:// or https:// URL without a path' })
+    .refine((url) => new URL(url).pathname === '/', { error: 'must be a URL without a path' }),
+  BACKUP_S3_BUCKET: z
+    .string({ error: 'must be set to the name of a bucket' })
+    .regex(/^[A-Za-z0-9._-]{1,255}$/, { error: 'must be the name of a bucket' }),
+  BACKUP_S3_REGION: z.string().default('us-east-1'),
+  BACKUP_S3_ACCESS_KEY_ID: z.string({ error: 'must be set' }),
+  BACKUP_S3_SECRET_ACCESS_KEY: z.string({ error: 'must be set' }),
+  /** The bucket's name is in the path; else it is in the host name. */
+  BACKUP_S3_PATH_STYLE: flag(true),
+  /** What the names of all objects begin with. */
+  BACKUP_S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._/-]{0,200}$/, { error: 'must be letters, digits, ., _, - and /' })
+    .default('postel/'),
+}
+
+export const backupSettings = {
+  /** Public keys of age; whoever has the private key of one can read the backups. */
+  BACKUP_AGE_RECIPIENTS: list().refine(
+    (recipients) => recipients.length > 0 && recipients.every((text) => /^age1[0-9a-z]{50,}$/.test(text)),
+    { error: 'must be set to public keys of age (age1…), separated by commas' },
+  ),
+  BACKUP_BODIES: flag(true),
+  /** 0: backups are never deleted from here. */
+  BACKUP_KEEP_DAYS: wholeNumber(30, 0, 3650),
+  /** The first backup of a month is kept for so many months. */
+  BACKUP_KEEP_MONTHS: wholeNumber(12, 0, 240),
+  BACKUP_READ_BACK: flag(true),
 }
 
 export const unsafeDatabaseSetting = {

@@ -122,6 +122,8 @@ export function reportedAs(recipient: ReportedRecipient, kind: DueReport['kind']
   switch (state) {
     case 'delivered':
       return { ...answer, action: 'relayed', status: inClass(2, enhanced ?? '2.0.0') }
+    case 'confirmed':
+      return { ...answer, action: 'delivered', status: inClass(2, enhanced ?? '2.0.0') }
     case 'expired':
       // RFC 3463 §3.5: what went wrong, rather than that time ran out
       return lastAttempt

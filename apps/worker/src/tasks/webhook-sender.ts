@@ -22,6 +22,8 @@ const databaseAwayMs = 1_000
 export type WebhookSenderOptions = WebhookRequestOptions & {
   queries: WebhookDispatchQueries
   events: WorkerEvents
+  /** Hears of each attempt. */
+  onTold?: (delivery: ClaimedDelivery, result: AttemptResult) => void
 }
 
 export class WebhookSender {
@@ -120,6 +122,7 @@ export class WebhookSender {
     this.#sending.set(delivery.id, delivery)
     const result = await tellWebhook(delivery, this.#options)
     this.#options.events.webhookTold(delivery, result)
+    this.#options.onTold?.(delivery, result)
     this.#results.push(result)
     this.#sending.delete(delivery.id)
     this.#signal?.()
