@@ -21,7 +21,7 @@ const names = new Set(variables.map(({ name }) => name))
 
 /** Every schema that a config.ts exports: a new app is found by its file. */
 async function appVariables(): Promise<Variable[]> {
-  const files = globSync('apps/*/src/config.ts', { cwd: root })
+  const files = globSync('apps/*/src/{config,agent/config}.ts', { cwd: root })
   const found: Variable[] = []
   for (const file of files) {
     const exported = Object.values(await import(pathToFileURL(join(root, file)).href)) as { shape?: object }[]
@@ -29,9 +29,13 @@ async function appVariables(): Promise<Variable[]> {
     expect({ file, schemas: schemas.length > 0 }).toEqual({ file, schemas: true })
     for (const { shape } of schemas)
       for (const [name, field] of Object.entries(shape!))
-        if (!notSettings.has(name)) found.push({ process: file.split('/')[1]!, name, field })
+        if (!notSettings.has(name)) found.push({ process: programOf(file), name, field })
   }
   return found
+}
+
+function programOf(file: string): string {
+  return file.includes('/agent/') ? 'ip-agent' : file.split('/')[1]!
 }
 
 /** db:migrate puts its schema together from these groups, and starts to work when it is imported. */
@@ -73,7 +77,7 @@ test('every variable of every schema is in .env.example, once', () => {
 test('every variable is commented out, with a comment of one line above it', () => {
   const lines = readFileSync(join(root, '.env.example'), 'utf8').split('\n')
   expect(lines.filter((line) => line !== '' && !line.startsWith('#'))).toEqual([])
-  expect(stated.filter(({ comment }) => !/^# \[[a-z ]+\] ./.test(comment))).toEqual([])
+  expect(stated.filter(({ comment }) => !/^# \[[a-z -]+\] ./.test(comment))).toEqual([])
 })
 
 test.each(variables.map((variable) => [variable.process, variable.name, variable] as const))(
@@ -90,12 +94,12 @@ test.each(variables.map((variable) => [variable.process, variable.name, variable
 test('the processes that read a variable are named in its comment', () => {
   const labels: Record<string, string> = { inbound: 'in', outbound: 'out' }
   const named = stated.map(({ name, comment }) => {
-    const readers = /^# \[([a-z ]+)\]/.exec(comment)?.[1]?.split(' ') ?? []
+    const readers = /^# \[([a-z -]+)\]/.exec(comment)?.[1]?.split(' ') ?? []
     // psql is standalone's second program
     return { name, readers: new Set(readers.map((reader) => (reader === 'psql' ? 'standalone' : reader))) }
   })
   for (const { name, readers } of named) {
-    readers.delete('migrate')
+    for (const program of ['migrate', 'backup', 'restore']) readers.delete(program)
     if (readers.has('all')) continue
     const reading = variables.filter((variable) => variable.name === name && variable.process !== 'migrate')
     const expected = new Set(reading.map(({ process }) => labels[process] ?? process))

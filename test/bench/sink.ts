@@ -1,4 +1,5 @@
 /** smtp-sink: takes all mail, throws it away, and counts it. */
+import { spawnSync } from 'node:child_process'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { join } from 'node:path'
@@ -30,9 +31,50 @@ export async function startSink(
   place?: { host: string; port: number },
 ): Promise<Sink> {
   const { host, port } = place ?? { host: '127.0.0.1', port: await freePort() }
-  const logFile = join(directory, `${name}.count`)
-  const args = [...unprivileged(), '-c', `${host}:${port}`, '1000']
-  const child = startChild(cleanup, { name: 'smtp-sink', command: findTool('smtp-sink'), args, logFile })
+  return counting(cleanup, join(directory, `${name}.count`), [], port, () => accepts(port, host), host)
+}
+
+/** The same in a network namespace, at that address of it. */
+export function startSinkOn(
+  cleanup: Cleanup,
+  directory: string,
+  namespace: string,
+  host: string,
+): Promise<Sink> {
+  const port = 2525
+  const listens = async () => {
+    const { stdout } = spawnSync('ip', ['netns', 'exec', namespace, 'ss', '-ltnH', `sport = :${port}`], {
+      encoding: 'utf8',
+    })
+    return stdout.trim() !== ''
+  }
+  return counting(
+    cleanup,
+    join(directory, 'sink.count'),
+    ['/usr/sbin/ip', 'netns', 'exec', namespace],
+    port,
+    listens,
+    host,
+  )
+}
+
+async function counting(
+  cleanup: Cleanup,
+  logFile: string,
+  prefix: readonly string[],
+  port: number,
+  listens: () => Promise<boolean>,
+  host: string,
+): Promise<Sink> {
+  const [command, ...args] = [
+    ...prefix,
+    findTool('smtp-sink'),
+    ...unprivileged(),
+    '-c',
+    `${host}:${port}`,
+    '1000',
+  ]
+  const child = startChild(cleanup, { name: 'smtp-sink', command: command!, args, logFile })
   // The counter goes to a file: a pipe would wake this process, which shares the machine, for each message.
   const file = openSync(logFile, 'r')
   const close = cleanup.defer(() => closeSync(file))
@@ -42,7 +84,7 @@ export async function startSink(
     const length = readSync(file, buffer, 0, buffer.length, Math.max(0, size - buffer.length))
     return Number(/.*mesg=(\d+)\r/s.exec(buffer.toString('latin1', 0, length))?.[1] ?? 0)
   }
-  while (!(await accepts(port, host))) {
+  while (!(await listens())) {
     if (child.ended) throw new Error(`smtp-sink has ended: ${child.logTail()}`)
     await sleep(10)
   }

@@ -33,6 +33,13 @@ export type Postel = {
   /** Starts an app and resolves once it says that it is ready. */
   start(app: App): Promise<void>
   stop(app: App): Promise<void>
+  /** The same without outbound, which need not run. */
+  rootsBeside(): Record<Exclude<Part, 'outbound'>, number>
+  /**
+   * Starts another outbound process as that node, in a network namespace: it holds what its interfaces have, sends to `relayUrl`, and has
+   * the database through its socket.
+   */
+  startNode(name: string, namespace: string, relayUrl: string): Child
   /** Starts api, which no other benchmark needs. */
   startApi(): Promise<Rest>
   /** Waits until all outcomes are recorded and the queue is empty; false when it is not after 10 s. */
@@ -137,8 +144,32 @@ export async function startPostel(cleanup: Cleanup, options: PostelOptions): Pro
       worker: pidOf('worker'),
       postgres: cluster.pid!,
     }),
+    rootsBeside: () => ({ inbound: pidOf('inbound'), worker: pidOf('worker'), postgres: cluster.pid! }),
     start,
     stop,
+    startNode: (name, namespace, relayUrl) => {
+      const { hostname, port: socketPort, username, pathname } = new URL(cluster.socketUrl)
+      return startChild(cleanup, {
+        name,
+        command: '/usr/sbin/ip',
+        args: ['netns', 'exec', namespace, process.execPath, 'apps/outbound/src/main.ts'],
+        cwd: root,
+        env: {
+          ...environment,
+          DATABASE_URL: `postgres://${pathname}`,
+          DATABASE_DIRECT_URL: `postgres://${pathname}`,
+          PGHOST: decodeURIComponent(hostname),
+          PGPORT: socketPort,
+          PGUSER: username,
+          DELIVERY_RELAY_URL: relayUrl,
+          OUTBOUND_ADDRESSES: '',
+          NODE_NAME: name,
+          METRICS_PORT: '0',
+        },
+        logFile: join(directory, `${name}.log`),
+        ipc: true,
+      })
+    },
     startApi: async () => {
       const apiPort = await freePort()
       const child = await startProcess('api', { API_PORT: `${apiPort}` })

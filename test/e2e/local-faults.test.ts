@@ -62,7 +62,9 @@ onLinux(
       ...system.outboundEnv,
     }
     const openFilesMax = 48
-    const outbound = new AppProcess('outbound', 'outbound', env, join(directory, 'log'), openFilesMax)
+    const outbound = new AppProcess('outbound', 'outbound', env, join(directory, 'log'), {
+      openFilesMax,
+    })
     let open = () => {}
     try {
       await postel.startInbound()

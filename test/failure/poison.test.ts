@@ -38,6 +38,7 @@ beforeAll(async () => {
     SMTP_HOST: '127.0.0.1',
     SMTP_SUBMISSION_PORT: `${port}`,
     SMTP_SUBMISSIONS_PORT: '0',
+    SMTP_MX_PORT: '0',
     NODE_OPTIONS: `--import=${hooks}`,
     ...system.outboundEnv,
   }

@@ -3,45 +3,55 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-export type AppName = 'inbound' | 'outbound' | 'worker' | 'api'
+/** `ip-manager/agent`: the interface agent. */
+export type AppName = 'inbound' | 'outbound' | 'worker' | 'api' | 'ip-manager' | 'ip-manager/agent'
 
 export type Exit = { code: number | null; signal: NodeJS.Signals | null }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const startSeconds = 50
+const mains: Partial<Record<AppName, string>> = { 'ip-manager/agent': 'apps/ip-manager/src/agent/main.ts' }
+
+export type ProcessOptions = {
+  /** As `ulimit -n` sets it. */
+  openFilesMax?: number
+  /** The network namespace that it runs in. */
+  namespace?: string
+}
 
 export class AppProcess {
   readonly name: string
   readonly #app: AppName
   readonly #env: Record<string, string>
   readonly #logFile: string
-  readonly #openFilesMax: number | undefined
+  readonly #options: ProcessOptions
   #child: ChildProcess | undefined
   #exited: Promise<Exit> = Promise.resolve({ code: 0, signal: null })
   #expected = false
   /** Ends that nobody here asked for. */
   readonly surprises: string[] = []
 
-  /** `openFilesMax` is as `ulimit -n` sets it. */
   constructor(
     name: string,
     app: AppName,
     env: Record<string, string>,
     logFile: string,
-    openFilesMax?: number,
+    options: ProcessOptions = {},
   ) {
     this.name = name
     this.#app = app
     this.#env = env
     this.#logFile = logFile
-    this.#openFilesMax = openFilesMax
+    this.#options = options
   }
 
   /** Resolves when the app says that it works. */
   async start(): Promise<void> {
     const log = openSync(this.#logFile, 'a')
-    const command = [process.execPath, `apps/${this.#app}/src/main.ts`]
-    if (this.#openFilesMax) command.unshift('sh', '-c', `ulimit -n ${this.#openFilesMax}; exec "$0" "$@"`)
+    const { openFilesMax, namespace } = this.#options
+    const command = [process.execPath, mains[this.#app] ?? `apps/${this.#app}/src/main.ts`]
+    if (openFilesMax) command.unshift('sh', '-c', `ulimit -n ${openFilesMax}; exec "$0" "$@"`)
+    if (namespace) command.unshift('ip', 'netns', 'exec', namespace)
     const child = spawn(command[0]!, command.slice(1), {
       cwd: root,
       env: { PATH: process.env.PATH ?? '', ...this.#env },
@@ -65,6 +75,7 @@ export class AppProcess {
       )
       void this.#exited.then(() => reject(new Error(`${this.name} could not start: ${this.logTail()}`)))
       child.once('message', () => clearTimeout(timer))
+      child.once('exit', () => clearTimeout(timer))
     })
     await started
   }

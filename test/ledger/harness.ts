@@ -1,16 +1,19 @@
 /** The whole of Postel as processes on a durable database of its own, a load, a sink, and the judge of what came of it. */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
+import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { bootstrap } from '@postel/db/bootstrap'
+import { bootstrap, type DkimAlgorithm } from '@postel/db/bootstrap'
 import { connect, type Sql } from '@postel/db/client'
 import { freePort } from '@postel/db/embedded/address'
+import type { Binaries } from '@postel/db/embedded/binaries'
 import type { PostgresCluster } from '@postel/db/embedded/cluster'
 import { inconsistencies } from '@postel/db/testing/factories'
 import { startTestCluster, type TestCluster } from '@postel/db/testing/start-test-cluster'
+import { createSecretBox } from '@postel/runtime/secret-box'
 import { waitFor } from '../support/wait-for.ts'
-import { type AppName, AppProcess } from './app-process.ts'
+import { type AppName, AppProcess, type ProcessOptions } from './app-process.ts'
 import { Ledger, Load, type LoadOptions } from './load.ts'
 import { makeRandom, type Random } from './random.ts'
 import { Sink } from './sink.ts'
@@ -45,10 +48,20 @@ export type HarnessOptions = {
   postgres?: Readonly<Record<string, string | number>>
   /** Variables of one app's process, over those of all. */
   env?: Partial<Record<AppName, Record<string, string>>>
+  /** Another installation of PostgreSQL than the tests' own. */
+  binaries?: Binaries
+  /** Key pairs of the sender's domain. Default: none. */
+  dkim?: readonly DkimAlgorithm[]
+  /** Where the remote end listens. Default: on loopback. */
+  remote?: Server
+  /** The source IPs. Default: three on loopback. */
+  addresses?: readonly string[]
+  /** The processes that start with it. Default: inbound, outbound and worker. */
+  apps?: readonly ('inbound' | 'outbound' | 'worker')[]
 }
 
 const node = 'harness'
-const addresses = ['127.0.0.1', '127.0.0.2', '127.0.0.3']
+const loopback = ['127.0.0.1', '127.0.0.2', '127.0.0.3']
 
 export class Harness {
   readonly random: Random
@@ -63,6 +76,8 @@ export class Harness {
   readonly apiPort: number
   /** Of the one project. */
   readonly apiKey = `pk_test_${randomBytes(12).toString('hex')}`
+  /** POSTEL_SECRET of the processes. */
+  readonly secret = randomBytes(32).toString('base64')
   /** Recipients that may come twice: received when a sender died or was stopped, and not recorded by then. */
   readonly inDoubt = new Set<string>()
   /** How many each of those moments added. */
@@ -93,17 +108,18 @@ export class Harness {
     this.#sql = connect(own.url, { name: 'harness', max: 2 })
     this.#env = {
       DATABASE_URL: own.url,
-      POSTEL_SECRET: randomBytes(32).toString('base64'),
+      POSTEL_SECRET: this.secret,
       POSTEL_HOSTNAME: 'mail.s.test',
       SMTP_HOST: '127.0.0.1',
       SMTP_SUBMISSION_PORT: `${port}`,
       SMTP_SUBMISSIONS_PORT: `${submissionsPort}`,
+      SMTP_MX_PORT: '0',
       API_PORT: `${apiPort}`,
       API_REQUESTS_PER_SECOND: '0',
       DELIVERY_MODE: 'relay',
       DELIVERY_RELAY_URL: `smtp://127.0.0.1:${sink.port}`,
       DELIVERY_ALLOW_PRIVATE: 'true',
-      OUTBOUND_ADDRESSES: addresses.join(','),
+      OUTBOUND_ADDRESSES: loopback.join(','),
       NODE_NAME: node,
       METRICS_PORT: '0',
       LOG_LEVEL: 'info',
@@ -116,8 +132,9 @@ export class Harness {
   /** Starts everything; what is deferred is tried again after about a second. */
   static async start(name: string, options: HarnessOptions = {}): Promise<Harness> {
     const random = makeRandom(name)
-    const own = await startTestCluster({ settings: options.postgres ?? {} })
-    const sink = await Sink.start(random)
+    const { binaries } = options
+    const own = await startTestCluster({ settings: options.postgres ?? {}, ...(binaries && { binaries }) })
+    const sink = await Sink.start(random, options.remote)
     const harness = new Harness(
       random,
       own,
@@ -132,11 +149,14 @@ export class Harness {
         relayCidrs: ['127.0.0.0/8'],
         domains: ['s.test'],
         domainsVerified: true,
-        dkim: [],
-        addresses: addresses.map((address) => ({ address, ehloName: null })),
+        dkim: options.dkim ?? [],
+        secretBox: createSecretBox(harness.secret),
+        addresses: (options.addresses ?? loopback).map((address) => ({ address, ehloName: null })),
       })
       await sql`update postel.projects set retry_schedule_seconds = array[1]`
-      await Promise.all([harness.inbound.start(), harness.outbound.start(), harness.worker.start()])
+      await Promise.all(
+        (options.apps ?? ['inbound', 'outbound', 'worker']).map((app) => harness[app].start()),
+      )
     } catch (error) {
       await harness.stop()
       throw error
@@ -149,9 +169,14 @@ export class Harness {
   }
 
   /** Another process of an app, not started yet; it ends with the harness. */
-  makeApp(app: AppName, name: string = app, changes: Record<string, string> = {}): AppProcess {
+  makeApp(
+    app: AppName,
+    name: string = app,
+    changes: Record<string, string> = {},
+    options: ProcessOptions = {},
+  ): AppProcess {
     const env = { ...this.#env, ...this.#envOf[app], ...changes }
-    const process = new AppProcess(name, app, env, join(this.#directory, `${name}.log`))
+    const process = new AppProcess(name, app, env, join(this.#directory, `${name}.log`), options)
     this.#apps.push(process)
     return process
   }

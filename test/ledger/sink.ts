@@ -6,6 +6,8 @@ import type { Random } from './random.ts'
 /** One recipient of one message whose final dot has come. */
 export type Received = {
   recipient: string
+  /** The source address that it came from. */
+  from: string
   at: number
   /** The 250 was handed to the system. */
   replied: boolean
@@ -26,17 +28,20 @@ export class Sink {
   readonly #sockets = new Set<Socket>()
   readonly #putOff = new Set<string>()
 
-  private constructor(random: Random) {
+  private constructor(random: Random, server: Server) {
     this.#random = random
-    this.#server = createServer({ noDelay: true }, (socket) => {
+    this.#server = server.on('connection', (socket) => {
+      socket.setNoDelay()
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))
       this.#serve(socket)
     })
   }
 
-  static async start(random: Random): Promise<Sink> {
-    const sink = new Sink(random)
+  /** On loopback, or on a server that listens already. */
+  static async start(random: Random, listening?: Server): Promise<Sink> {
+    const sink = new Sink(random, listening ?? createServer())
+    if (listening) return sink
     await new Promise<void>((resolve, reject) => {
       sink.#server.once('error', reject)
       sink.#server.listen(0, '127.0.0.1', resolve)
@@ -110,7 +115,13 @@ export class Sink {
   }
 
   async #accept(socket: Socket, recipients: readonly string[]): Promise<void> {
-    const entries = recipients.map((recipient) => ({ recipient, at: performance.now(), replied: false }))
+    const from = socket.remoteAddress ?? ''
+    const entries = recipients.map((recipient) => ({
+      recipient,
+      from,
+      at: performance.now(),
+      replied: false,
+    }))
     this.received.push(...entries)
     await pause(this.#random.between(0, replyMsMax))
     if (!socket.writable) return

@@ -28,6 +28,7 @@ export type Zone = {
   A?: readonly string[]
   AAAA?: readonly string[]
   TXT?: readonly string[]
+  PTR?: readonly string[]
   TLSA?: readonly TlsaZone[]
   CNAME?: string
   /** Default: 60 s. */
@@ -208,6 +209,8 @@ function recordsOf(zones: Record<string, Zone>, name: string, type: string, cnam
     case 'TXT':
       // Strings of at most 255 octets, as it must be
       return (zone.TXT ?? []).map((text) => ({ type, name, ttl, data: text.match(/.{1,255}/gs) ?? [''] }))
+    case 'PTR':
+      return (zone.PTR ?? []).map((data) => ({ type, name, ttl, data }))
     case 'TLSA':
       return (zone.TLSA ?? []).map(({ data, ...rest }) => ({
         type,

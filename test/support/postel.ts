@@ -90,6 +90,7 @@ export class Postel {
       SMTP_HOST: '127.0.0.1',
       SMTP_SUBMISSION_PORT: '0',
       SMTP_SUBMISSIONS_PORT: '0',
+      SMTP_MX_PORT: '0',
       DELIVERY_ALLOW_PRIVATE: 'true',
       OUTBOUND_ADDRESSES: '127.0.0.1',
       OUTBOUND_POLL_SECONDS: '1',

@@ -24,11 +24,23 @@ export class RawSmtp {
     this.#listen(socket)
   }
 
-  /** Connects and does nothing else: the greeting is still to be read. */
-  static async connect(port: number, options: { tls?: boolean } = {}): Promise<RawSmtp> {
-    const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true })
+  /**
+   * Connects and does nothing else: the greeting is still to be read. `from` is an address of 127.0.0.0/8; `header` is what
+   * travels before everything else, TLS included, in a segment with what comes next.
+   */
+  static async connect(
+    port: number,
+    options: { tls?: boolean; from?: string; header?: string | Buffer } = {},
+  ): Promise<RawSmtp> {
+    const { from, header } = options
+    const socket = connectTcp({ port, host: '127.0.0.1', noDelay: true, ...(from && { localAddress: from }) })
     await once(socket, 'connect')
     const client = new RawSmtp(socket)
+    if (header !== undefined) {
+      socket.cork()
+      socket.write(Buffer.from(header as string, 'latin1'))
+      setImmediate(() => socket.uncork())
+    }
     if (options.tls) await client.#secure()
     return client
   }
