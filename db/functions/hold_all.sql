@@ -2,8 +2,8 @@
 -- held, and what webhooks are still to be told of it waits. For a database that was restored from a backup, whose mail may have
 -- left already, or for a moment of doubt. Within a moment (5 s where a notice is lost) nothing at all is sent, whatever the number of rows; new mail, which is
 -- accepted all the time, goes on as soon as the last old row is held. Mail that is being sent at this moment is held too, but
--- its result still counts. It does not expire while it is held. What a person holds already keeps its own reason, and is
--- not released by release_all. Returns how many recipients; more than 10,000 rows go on in the background.
+-- its result still counts. It does not expire while it is held. A release that is under way is
+-- ended. What a person holds already keeps its own reason, and is not released by release_all. Returns how many recipients; more than 10,000 rows go on in the background.
 create or replace function postel.hold_all(reason text default null) returns bigint
 language plpgsql
 -- An operator has no rights on the tables, only on this
@@ -18,8 +18,20 @@ begin
   insert into postel.system_settings as s (key, value) values ('webhooks_wait_before', v_before::text)
   on conflict on constraint system_settings_pkey do update set value = excluded.value;
   update postel.webhook_deliveries d set next_attempt_at = null
-  where d.state = 'pending' and d.next_attempt_at is not null;
+  from (
+    select p.id from postel.webhook_deliveries p
+    where p.state = 'pending' and p.next_attempt_at is not null
+    -- in the order of whoever else changes many
+    order by p.id
+    for update
+  ) as pending
+  where d.id = pending.id;
 
+  -- A release that is under way would go on putting mail into the queue
+  if exists (select from postel.operations o where o.finished_at is null and o.verb = 'release') then
+    perform pg_advisory_xact_lock(hashtext('postel.run_chunk'));
+    update postel.operations o set finished_at = clock_timestamp() where o.finished_at is null and o.verb = 'release';
+  end if;
   v_held := postel.start_operation(
     'hold', jsonb_build_object('all', true, 'before', v_before), 'all mail held: ' || postel.signed_reason(reason));
   perform pg_notify('postel_control', 'suspensions');

@@ -1,4 +1,5 @@
--- ips_on_node: the source IPs that keep a node from being free: assigned to it and not on their way to another, or held by it.
+-- ips_on_node: the source IPs that keep a node from being free: assigned to it (also those on their way to
+-- another: they leave when they have arrived), or held by it.
 create or replace function postel.ips_on_node(p_node text, p_now timestamptz default now())
 returns table (address inet, pinned boolean)
 language sql stable

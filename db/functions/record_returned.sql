@@ -4,8 +4,9 @@
 --
 -- p_type: returned (it did not arrive), return_delayed (it has not yet), confirmed (it did, as a report says that the sender has
 -- asked for: RFC 3461, NOTIFY=SUCCESS; where he has not, nothing is written) or complained.
--- p_number: the recipient that it is about (deliveries.number), or 0 where the mail to several was one: then the recipients
--- that p_entries name, or the only one that there is.
+-- p_number: the recipient that it is about (deliveries.number), or minus the number of one of several of a domain that one
+-- transaction was for: then those of this domain that p_entries name, or the only one that there is. Who has got the mail can
+-- so say nothing of recipients at other domains.
 -- p_entries: a JSON array of {addresses, data}: the ways in which a recipient is named, in lower case, and what the event says.
 --
 -- Returns `recorded`; or where nothing was: `repeated` (known already), `too_early` (its delivery is not recorded yet: to be
@@ -44,16 +45,21 @@ begin
     from postel.deliveries d
     where d.message_id = p_message_id and (
       d.number = p_number
-      or (p_number = 0 and (
-        exists (
-          select from json_array_elements(p_entries) as e
-          where e -> 'addresses' is not null
-            and lower(d.recipient) in (select json_array_elements_text(e -> 'addresses'))
+      or (
+        p_number < 0
+        and d.domain = (select f.domain from postel.deliveries f where f.message_id = p_message_id and f.number = -p_number)
+        and (
+          exists (
+            select from json_array_elements(p_entries) as e
+            where e -> 'addresses' is not null
+              and lower(d.recipient) in (select json_array_elements_text(e -> 'addresses'))
+          )
+          or not exists (
+            select from postel.deliveries o
+            where o.message_id = p_message_id and o.domain = d.domain and o.number <> d.number
+          )
         )
-        or not exists (
-          select from postel.deliveries o where o.message_id = p_message_id and o.number <> d.number
-        )
-      ))
+      )
     )
     order by d.number
     -- Of two that tell the same, one waits here and finds it told

@@ -20,11 +20,12 @@ begin
     end if;
   end if;
   if mail then
-    update postel.operations o set finished_at = clock_timestamp()
-    where o.finished_at is null and o.verb = 'hold' and o.filter ? 'all';
-    if found then
-      -- A chunk of it that is being done is waited for, so that it holds nothing afterwards
+    if exists (select from postel.operations o where o.finished_at is null and o.verb = 'hold' and o.filter ? 'all') then
+      -- A chunk of it that is being done is waited for, so that it holds nothing afterwards; before the update, because
+      -- the chunk ends with this row
       perform pg_advisory_xact_lock(hashtext('postel.run_chunk'));
+      update postel.operations o set finished_at = clock_timestamp()
+      where o.finished_at is null and o.verb = 'hold' and o.filter ? 'all';
     end if;
     v_released := postel.start_operation('release', '{"held_by_all": true}', null);
     select coalesce(sum(cardinality(w.numbers)), 0) into v_bodiless

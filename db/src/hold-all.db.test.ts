@@ -5,7 +5,7 @@ import { connect, type Sql } from './client.ts'
 import { readPolicies } from './queries/policies.ts'
 import { WebhookDispatchQueries } from './queries/webhook-dispatch.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
-import { inconsistencies, makeTenant, stateOf, submitOne, type Tenant } from './testing/factories.ts'
+import { inconsistencies, makeTenant, stateOf, submitOne, type Tenant, until } from './testing/factories.ts'
 
 let database: TestDatabase
 let sql: Sql
@@ -131,6 +131,43 @@ test('release_all ends a hold that is still under way', async () => {
   await sql`call postel.run_operations()`
   expect(await queueNow()).not.toHaveProperty('held by hold_all')
 }, 60_000)
+
+test('release_all waits for a chunk that is being held', async () => {
+  const tenant = await makeTenant(sql)
+  await fill(tenant, 10_500)
+  expect(await holdAll()).toBe(10_500)
+  const runner = postgres(database.url, { max: 1, onnotice: () => {} })
+  try {
+    let released: Promise<number> | undefined
+    await runner.begin(async (tx) => {
+      const [claim] = await tx`select * from postel.claim_chunk()`
+      // As another that is at it meanwhile: the chunk ends with the operation's row
+      await tx`select pg_advisory_xact_lock_shared(hashtext('postel.run_chunk'))`
+      released = releaseAll()
+      await until(async () => {
+        const [row] =
+          await sql`select count(*)::int as count from pg_locks where locktype = 'advisory' and not granted`
+        return row!.count === 1
+      })
+      await tx`select postel.run_chunk(${claim!.id}, ${claim!.source}, ${claim!.after_id}, ${claim!.to_id}, ${claim!.phase})`
+    })
+    expect(await released).toBeGreaterThan(0)
+  } finally {
+    await runner.end()
+  }
+  expect((await queueNow())['held by hold_all'] ?? 0).toBe(0)
+})
+
+test('hold_all ends a release that is under way', async () => {
+  const tenant = await makeTenant(sql)
+  await fill(tenant, 10_500)
+  await holdAll()
+  await person`call postel.run_operations()`
+  expect(await releaseAll()).toBe(10_500)
+  expect(await holdAll('once more')).toBe(0)
+  await person`call postel.run_operations()`
+  expect(await queueNow()).toEqual({ queued: 0, 'held by hold_all': 10_500 })
+})
 
 test('mail whose body is not there stays held, and that is said', async () => {
   const tenant = await makeTenant(sql)

@@ -103,14 +103,14 @@ test('once, also by many at once; a complaint after a bounce is another thing', 
 
 test('of a message to several, whom the address or the report names', async () => {
   const id = await delivered('A@dest.test', 'b@dest.test', 'c@dest.test')
-  expect((await record(id, { number: 0, addresses: ['nobody@dest.test'] })).result).toBe('no_recipient')
+  expect((await record(id, { number: -1, addresses: ['nobody@dest.test'] })).result).toBe('no_recipient')
   expect((await record(id, { number: 7 })).result).toBe('no_recipient')
-  expect((await record(id, { number: 0 })).result).toBe('no_recipient')
+  expect((await record(id, { number: -1 })).result).toBe('no_recipient')
   const entries = [
     { addresses: ['a@dest.test', 'a@home.test'], data: gone },
     { addresses: ['c@dest.test'], data: full },
   ]
-  await recordReturned(sql, { messageId: id, number: 0, type: 'returned', entries })
+  await recordReturned(sql, { messageId: id, number: -2, type: 'returned', entries })
   const rows = await sql`
     select e.number, e.data ->> 'category' as category from postel.events e
     where e.message_id = ${id} and e.type = 'returned' order by e.number`
@@ -120,9 +120,18 @@ test('of a message to several, whom the address or the report names', async () =
   ])
 })
 
+test('whoever has got the mail says nothing of recipients at other domains', async () => {
+  const id = await delivered('a@dest.test', 'b@dest.test', 'c@other.test')
+  expect((await record(id, { number: -1, addresses: ['c@other.test'] })).result).toBe('no_recipient')
+  expect((await record(id, { number: -3, addresses: ['a@dest.test'] })).result).toBe('recorded')
+  const rows = await sql`
+    select e.number from postel.events e where e.message_id = ${id} and e.type = 'returned'`
+  expect([...rows]).toEqual([{ number: 3 }])
+})
+
 test('the only recipient needs no name', async () => {
   const id = await delivered()
-  expect((await record(id, { number: 0, addresses: ['forwarded@elsewhere.test'] })).result).toBe('recorded')
+  expect((await record(id, { number: -1, addresses: ['forwarded@elsewhere.test'] })).result).toBe('recorded')
 })
 
 test('of no message of ours', async () => {

@@ -64,13 +64,18 @@ export async function takeBack(
 ): Promise<Incoming[]> {
   const report = readIncomingReport(arrived.raw, { nullSender: arrived.envelopeFrom === '' })
   const results: Incoming[] = []
-  for (const recipient of recipients) {
+  // Those first that may be told to come again: what was sent on before them would be sent on twice
+  for (const recipient of recipients.toSorted((a, b) => rank(a) - rank(b))) {
     if (recipient.kind === 'return_path')
       results.push(...(await ofReturnPath(report, recipient.returned, arrived, context)))
     else if (report.kind === 'complaint') results.push(...(await ofFeedback(report, context)))
     else results.push(await ofPeople(arrived, recipient.address, recipient.local, context))
   }
   return results
+}
+
+function rank({ kind }: IncomingRecipient): number {
+  return kind === 'return_path' ? 0 : 1
 }
 
 async function ofReturnPath(
@@ -111,10 +116,10 @@ async function ofBounce(
     results.push({ kind, result, messageId })
   }
   if (failed.length > 0) await write('bounce', 'returned', failed)
-  if (late.length > 0 && (failed.length === 0 || returned.number === 0))
+  if (late.length > 0 && (failed.length === 0 || returned.number < 0))
     await write('notice', 'return_delayed', late)
   const arrived = recipients.filter(({ action }) => action !== 'failed' && action !== 'delayed')
-  if (arrived.length > 0 && (results.length === 0 || returned.number === 0))
+  if (arrived.length > 0 && (results.length === 0 || returned.number < 0))
     await write('notice', 'confirmed', arrived)
   return results
 }

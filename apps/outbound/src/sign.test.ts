@@ -98,7 +98,7 @@ const uuid = '0193500d-7f3a-7d3e-9c7e-1f0a2b3c4d5e'
 
 test.each([
   ['one recipient is named', [3], 3],
-  ['of several none is', [3, 4], 0],
+  ['of several the domain of the first is', [3, 4], -3],
 ])(
   'the envelope sender is below the domain, with a token of the message: %s',
   async (_name, numbers, number) => {

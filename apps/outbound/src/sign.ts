@@ -67,10 +67,8 @@ export class Signer {
     if (!signingDomain || envelopeFrom === '') return message
     const { returnPathHost } = await this.#sendingOf(projectId, signingDomain)
     if (returnPathHost === null) return message
-    const token = returnToken(
-      { messageId, number: numbers.length === 1 ? numbers[0]! : 0 },
-      this.#tokenSecret,
-    )
+    const number = numbers.length === 1 ? numbers[0]! : -numbers[0]!
+    const token = returnToken({ messageId, number }, this.#tokenSecret)
     return { ...message, envelopeFrom: `${token}@${returnPathHost}` }
   }
 

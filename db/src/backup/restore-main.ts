@@ -95,13 +95,16 @@ async function checkSecret(url: string, config: z.infer<typeof schema>): Promise
   const sql = connect(url, { name: 'postel-restore', max: 1 })
   try {
     await requireSecret(sql, createSecretBox(config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS))
+  } catch (error) {
+    console.error(`All is restored and held, but: ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
   } finally {
     await sql.end({ timeout: 5 })
   }
 }
 
 main().then(
-  () => process.exit(0),
+  () => process.exit(),
   (error) => {
     // Of a statement that failed, the message is the statement; the cause says why
     const because = error?.name === 'DrizzleQueryError' ? ` ${error.cause?.message}` : ''

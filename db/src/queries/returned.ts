@@ -16,7 +16,7 @@ export type ReturnedResult =
 
 export type Returned = {
   messageId: string
-  /** deliveries.number; 0: the recipients that the entries name. */
+  /** deliveries.number; negative: of the recipients with the domain of that one, those that the entries name. */
   number: number
   type: ReturnedType
   entries: readonly { addresses: readonly string[]; data: Record<string, unknown> }[]

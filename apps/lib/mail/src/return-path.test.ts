@@ -6,7 +6,7 @@ import { readReturnToken, returnToken } from './return-path.ts'
 const secret = randomBytes(32)
 const about = { messageId: '0193500d-7f3a-7d3e-9c7e-1f0a2b3c4d5e', number: 31_999 }
 
-test.each([0, 1, 255, 256, 32_000])('what was said comes back, with number %d', (number) => {
+test.each([1, 255, 256, 32_000, -1, -32_000])('what was said comes back, with number %d', (number) => {
   const token = returnToken({ ...about, number }, secret)
   expect(token).toMatch(/^b[a-z2-7]{42}$/)
   expect(readReturnToken(token, secret)).toEqual({ ...about, number })

@@ -1,7 +1,10 @@
 /** The envelope sender that brings a bounce back to the message that it is about. */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
-/** What a returned message is about; number 0: all of its recipients. */
+/**
+ * What a returned message is about: the recipient of that number (deliveries.number), or where the number is negative one of those
+ * that have its domain, as one transaction was for all of them.
+ */
 export type Returned = { messageId: string; number: number }
 
 const idBytes = 16
@@ -12,12 +15,12 @@ const prefix = 'b'
 
 /**
  * A local part of 43 lower-case letters and digits: some systems change capitals, and what is said here must come back as it
- * was. Only whoever has the secret can make one. `number` is deliveries.number, or 0 for all recipients.
+ * was. Only whoever has the secret can make one.
  */
 export function returnToken({ messageId, number }: Returned, secret: Buffer): string {
   const named = Buffer.alloc(idBytes + numberBytes)
   named.write(messageId.replaceAll('-', ''), 'hex')
-  named.writeUInt16BE(number, idBytes)
+  named.writeInt16BE(number, idBytes)
   return prefix + toBase32(Buffer.concat([named, proofOf(named, secret)]))
 }
 
@@ -31,7 +34,7 @@ export function readReturnToken(localPart: string, secret: Buffer): Returned | u
   const hex = named.toString('hex', 0, idBytes)
   return {
     messageId: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
-    number: named.readUInt16BE(idBytes),
+    number: named.readInt16BE(idBytes),
   }
 }
 
