@@ -189,12 +189,12 @@ test('rows that are dead before the front, and cannot be removed, are read once'
   const { id } = tenant.ips[0]!
   const dead = 2_000
   await fillQueue(id, dead)
-  await sql`select setval(pg_get_serial_sequence('postel.queue', 'id'), 10_000_000)`
+  await sql`select setval(pg_get_serial_sequence('postel.queue', 'id'), 10000000)`
   await fillQueue(id, 1)
   const snapshot = connect(database.url, { name: 'test-snapshot', max: 1 })
   try {
     await snapshot.unsafe('begin isolation level repeatable read; select count(*) from postel.queue')
-    await sql`delete from postel.queue where id < 10_000_000`
+    await sql`delete from postel.queue where id < 10000000`
     const read = await readBy(async () => {
       for (let look = 0; look < 10; look++) await queries.fronts()
     })
