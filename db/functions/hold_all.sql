@@ -1,9 +1,10 @@
 -- hold_all: nothing that was submitted until now is sent until postel.release_all(): what is queued, deferred or scheduled is
 -- held, and what webhooks are still to be told of it waits. For a database that was restored from a backup, whose mail may have
--- left already, or for a moment of doubt. Within a moment (5 s where a notice is lost) nothing at all is sent, whatever the number of rows; new mail, which is
--- accepted all the time, goes on as soon as the last old row is held. Mail that is being sent at this moment is held too, but
--- its result still counts. It does not expire while it is held. A release that is under way is
--- ended. What a person holds already keeps its own reason, and is not released by release_all. Returns how many recipients; more than 10,000 rows go on in the background.
+-- left already, or for a moment of doubt. Within a moment (5 s where a notice is lost) nothing at all is sent, whatever the number
+-- of rows; new mail, which is accepted all the time, goes on as soon as the last old row is held. Mail that is being sent at this
+-- moment is held too, but its result still counts. It does not expire while it is held. A release that is under way is ended. What
+-- a person holds already keeps its own reason, and is not released by release_all. Returns how many recipients; more than 10,000
+-- rows go on in the background.
 create or replace function postel.hold_all(reason text default null) returns bigint
 language plpgsql
 -- An operator has no rights on the tables, only on this
