@@ -212,7 +212,8 @@ test('a server that takes one recipient a transaction gets the others at once (D
 describe('turns', () => {
   test('urgent mail goes before what was there first', async () => {
     await start([{ name: 'one', domains: ['dest.test'], connections_max: 1 }])
-    const ids = await submitAll(names(30).map((name) => `${name}@dest.test`))
+    // Few enough to be read all at once: what has not been read yet cannot be put in order
+    const ids = await submitAll(names(15).map((name) => `${name}@dest.test`))
     const { sql } = system.postel
     await sql`update postel.queue set priority = 90`
     const code = await system.postel.submit({ to: 'code@dest.test', data: message() })
