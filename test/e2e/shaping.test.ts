@@ -1,5 +1,7 @@
 // How much goes to whom at once: rules of destinations, sites that share them, smarthosts, and what keeps turns fair.
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { sealSmarthost } from '@postel/runtime/sealed-smarthost'
+import { createSecretBox } from '@postel/runtime/secret-box'
 import type { Zone } from '../support/fake-dns.ts'
 import type { MxScript } from '../support/fake-mx.ts'
 import { message } from '../support/postel.ts'
@@ -155,6 +157,23 @@ describe('a rule', () => {
     await allDelivered(ids)
     const login = Buffer.from('\0us\0secret').toString('base64')
     expect(system.mx.sessions[0]!.commands).toContain(`AUTH PLAIN ${login}`)
+  })
+
+  test('has the password of its smarthost sealed for that server: mail by another that it is moved to waits', async () => {
+    await start([], { extensions: ['PIPELINING', 'AUTH PLAIN'] })
+    const { secret, sql } = system.postel
+    const smarthost = sealSmarthost(`smtp://us:secret@127.0.0.2:${system.mx.port}`, createSecretBox(secret))
+    const moved = smarthost.replace('127.0.0.2', '127.0.0.3')
+    await sql`
+      insert into postel.destination_rules (name, domains, smarthost)
+      values ('via', '{no-dns.test}', ${smarthost}), ('moved', '{moved.test}', ${moved})`
+    const [waiting, ...ids] = await submitAll(['x@moved.test', 'x@no-dns.test'])
+    await deliver()
+    await allDelivered(ids)
+    const login = Buffer.from('\0us\0secret').toString('base64')
+    expect(system.mx.sessions[0]!.commands).toContain(`AUTH PLAIN ${login}`)
+    const reply = expect.stringContaining('rule moved cannot be used: its password cannot be opened')
+    expect(await system.postel.settled(waiting!)).toMatchObject([{ state: 'deferred', reply }])
   })
 
   test('that gets another smarthost: what is open to the last server carries nothing more', async () => {

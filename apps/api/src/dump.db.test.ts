@@ -1,5 +1,6 @@
 /** Whoever gets hold of a dump of the database can use nothing of it: no key, no password, no private key (T-12). */
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { makeKey } from '@postel/db/testing/make-key'
 import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
 
 let api: TestApi
@@ -11,8 +12,8 @@ beforeAll(async () => {
 })
 afterAll(() => api.stop())
 
-const post = async (path: string, body: object) => {
-  const reply = await api.call('POST', path, { key: tenant.key, body })
+const post = async (path: string, body: object, caller = tenant.key) => {
+  const reply = await api.call('POST', path, { key: caller, body })
   expect([200, 201]).toContain(reply.status)
   return reply.body
 }
@@ -36,6 +37,8 @@ test('a dump of the database shows no usable secret', async () => {
   const password = (await post('/smtp-credentials', { name: 's' })).password
   const webhook = await post('/webhooks', { endpoint: 'https://127.0.0.1/hook', events: ['email.sent'] })
   await post('/domains', { name: 'signed.test' })
+  const smarthost = 'smtps://us:correct-horse-battery@relay.test'
+  await post('/destination-rules', { name: 'relayed', smarthost }, await makeKey(api.sql))
   const email = { from: 'a@example.test', to: 'x@dest.test', subject: 's', text: 't' }
   for (const each of [key, password])
     expect((await api.call('POST', '/emails', { key: each, body: email })).status).toBe(200)
@@ -43,6 +46,7 @@ test('a dump of the database shows no usable secret', async () => {
   const text = await dump()
   // It is the whole of it, and bytes are found in it
   expect(text).toContain('signed.test')
+  expect(text).toContain('relay.test')
   expect(text).toContain(Buffer.from('Subject: s').toString('hex'))
   const signing = Buffer.from(webhook.signing_secret.slice('whsec_'.length), 'base64')
   expect(signing.length).toBeGreaterThanOrEqual(24)
@@ -51,6 +55,7 @@ test('a dump of the database shows no usable secret', async () => {
     key.slice(12),
     password.slice(12),
     webhook.signing_secret.slice(6),
+    'correct-horse-battery',
     'PRIVATE KEY',
   ]
   for (const secret of secrets) {

@@ -11,6 +11,8 @@ export type PoliciesOptions = {
   /** connections_max where no rule says anything. */
   connectionsMax: number
   hostname: string
+  /** Gives the smarthost's URL with its password in plain text; throws when that cannot be opened. */
+  openSmarthost: (smarthost: string) => string
   /** Something is different from before. `resumed`: a domain or project is not suspended any more. */
   onChange: (resumed: boolean) => void
   onBadRule: (name: string, problem: string) => void
@@ -36,7 +38,7 @@ export class Policies {
 
   constructor(options: PoliciesOptions) {
     this.#options = options
-    this.#rules = new DestinationRules([], options.connectionsMax)
+    this.#rules = new DestinationRules([], options.connectionsMax, options.openSmarthost)
     this.#ownNames = new Set([options.hostname.toLowerCase()])
   }
 
@@ -124,12 +126,12 @@ export class Policies {
   #take(rows: PolicyRows): void {
     const text = JSON.stringify(rows)
     if (text === this.#text) return
-    const { connectionsMax, hostname, onBadRule, onChange } = this.#options
+    const { connectionsMax, hostname, openSmarthost, onBadRule, onChange } = this.#options
     const resumed =
       (this.#allSuspended && !rows.allSuspended) ||
       [...this.#suspendedDomains].some((domain) => !rows.suspendedDomains.includes(domain)) ||
       [...this.#projects].some((project) => !rows.suspendedProjects.includes(project))
-    this.#rules = new DestinationRules(rows.rules, connectionsMax, onBadRule)
+    this.#rules = new DestinationRules(rows.rules, connectionsMax, openSmarthost, onBadRule)
     this.#replyRules = compileReplyRules(rows.replyRules, (row, reason) => onBadRule(row.pattern, reason))
     this.#suspendedDomains = rows.suspendedDomains
     this.#domains = new Set(rows.suspendedDomains)

@@ -19,6 +19,8 @@ function row(name: string, columns: Partial<DestinationRuleRow> = {}): Destinati
   }
 }
 
+const plain = (smarthost: string) => smarthost
+
 describe('the rule of a destination', () => {
   const rules = new DestinationRules(
     [
@@ -27,6 +29,7 @@ describe('the rule of a destination', () => {
       row('below', { domains: ['*.corp.test'] }),
     ],
     20,
+    plain,
   )
   test.each([
     ['by its domain', rules.ofDomain('gmail.com')?.name, 'google'],
@@ -53,6 +56,7 @@ describe('columns', () => {
         row('default', { messagesPerConnection: 50, tls: 'enforced' }),
       ],
       20,
+      plain,
     )
     const expected = {
       name: 'google',
@@ -70,7 +74,7 @@ describe('columns', () => {
     expect(rules.fallback.limits.connectionsMax).toBe(20)
   })
 
-  test.each(['smtp://[', 'smtp://h:99999', 'smtp://u:p%@h'])(
+  test.each(['smtp://[', 'smtp://h:99999', 'smtp://u:p%@h', 'smtp://u:sealed.lost@h'])(
     'the mail of a rule whose smarthost is %s waits, with the limits of the rule, and the others are as they were',
     (smarthost) => {
       const bad: string[] = []
@@ -78,9 +82,13 @@ describe('columns', () => {
         [
           row('broken', { domains: ['broken.test'], smarthost, connectionsMax: 3 }),
           row('default', { smarthost }),
-          row('good', { domains: ['good.test'], smarthost: 'smtps://us:p%40ss@relay.test' }),
+          row('good', { domains: ['good.test'], smarthost: 'smtps://us:sealed.p%40ss@relay.test' }),
         ],
         20,
+        (text) => {
+          if (text.includes('lost')) throw new Error('it cannot be opened')
+          return text.replace('sealed.p', 'p')
+        },
         (name) => bad.push(name),
       )
       expect(bad).toEqual(['default', 'broken'])

@@ -39,10 +39,14 @@ export class DestinationRules {
   readonly #mx = new Map<string, DestinationRule>()
   readonly fallback: DestinationRule
 
-  /** `connectionsMax` is for rules that have none. A smarthost that cannot be read is told to `onBad`: its mail waits. */
+  /**
+   * `connectionsMax` is for rules that have none. `openSmarthost` gives a smarthost's password in plain text, or throws. A
+   * smarthost that cannot be read is told to `onBad`: its mail waits.
+   */
   constructor(
     rows: readonly DestinationRuleRow[],
     connectionsMax: number,
+    openSmarthost: (smarthost: string) => string,
     onBad: (name: string, problem: string) => void = () => {},
   ) {
     const byName = new Map<string, { shipped?: DestinationRuleRow; operator?: DestinationRuleRow }>()
@@ -72,7 +76,7 @@ export class DestinationRules {
     }
     const readSmarthost = (name: string, text: string) => {
       try {
-        return parseSmarthost(text)
+        return parseSmarthost(openSmarthost(text))
       } catch (error) {
         const problem = error instanceof Error ? error.message : String(error)
         onBad(name, `its smarthost cannot be used: ${problem}`)

@@ -21,6 +21,7 @@ import { type Health, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
 import { createRegistry } from '@postel/runtime/metrics'
 import type { Service } from '@postel/runtime/run-service'
+import { openSmarthost } from '@postel/runtime/sealed-smarthost'
 import { createSecretBox, type SecretBox } from '@postel/runtime/secret-box'
 import { startTracing, type Tracing } from '@postel/runtime/tracing'
 import { readable } from './classify.ts'
@@ -107,6 +108,7 @@ export class OutboundService implements Service {
       read: () => readPolicies(this.#queries.sql),
       connectionsMax: config.DELIVERY_CONNECTIONS_PER_SITE,
       hostname: config.POSTEL_HOSTNAME,
+      openSmarthost: (smarthost) => openSmarthost(smarthost, this.#secretBox),
       onChange: (resumed) => {
         this.#directory.expire()
         this.#lanes.dropSuspended((projectId, domain) => this.#policies.isSuspended(projectId, domain))

@@ -106,6 +106,11 @@ export class WorkerEvents {
     this.#log.info({ event: 'operation_finished', id, verb })
   }
 
+  /** Their passwords, which somebody had written in psql. */
+  smarthostsSealed(count: number): void {
+    if (count > 0) this.#log.info({ event: 'smarthosts_sealed', count })
+  }
+
   partitionsMade(count: number): void {
     if (count > 0) this.#log.info({ event: 'partitions_made', count })
   }

@@ -196,6 +196,7 @@ export class WorkerService implements Service {
         hosts: domainHosts(this.#config),
       },
       publisher: this.#publisher,
+      secretBox: this.#secretBox,
       events: this.#events,
       signal: this.#stopped.signal,
     }

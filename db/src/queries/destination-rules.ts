@@ -16,12 +16,18 @@ export type RuleFields = {
   messagesPerMinute: number | null
   recipientsPerTransaction: number | null
   tls: 'opportunistic' | 'enforced' | null
-  /** With its password. */
-  smarthost: string | null
+  /** Its password is sealed. Undefined: as it stands, or none. */
+  smarthost: string | null | undefined
   note: string | null
 }
 
-export type RuleRow = RuleFields & { id: string; origin: 'shipped' | 'operator'; createdAt: string }
+export type RuleRow = RuleFields & {
+  id: string
+  origin: 'shipped' | 'operator'
+  /** Its password is sealed, or plain as it was written in psql. */
+  smarthost: string | null
+  createdAt: string
+}
 
 /** A page of all rules, newest first. */
 export async function listRules(sql: Sql, page: { limit: number } & Cursor): Promise<Page<RuleRow>> {
@@ -59,7 +65,7 @@ export async function createRule(
       values (
         'operator', ${rule.name}, ${rule.domains}::text[], ${rule.mx}::text[], ${rule.connectionsMax},
         ${rule.messagesPerConnection}, ${rule.messagesPerMinute}, ${rule.recipientsPerTransaction}, ${rule.tls},
-        ${rule.smarthost}, ${rule.note}
+        ${rule.smarthost ?? null}, ${rule.note}
       )
       returning id, name
     ), ${audited(sql, actor, null, 'destination_rule.created', 'destination_rule', details)}
@@ -82,7 +88,8 @@ export async function replaceRule(
         name = ${rule.name}, domains = ${rule.domains}::text[], mx = ${rule.mx}::text[],
         connections_max = ${rule.connectionsMax}, messages_per_connection = ${rule.messagesPerConnection},
         messages_per_minute = ${rule.messagesPerMinute}, recipients_per_transaction = ${rule.recipientsPerTransaction},
-        tls = ${rule.tls}, smarthost = ${rule.smarthost}, note = ${rule.note}
+        tls = ${rule.tls}, note = ${rule.note}
+        ${rule.smarthost === undefined ? sql`` : sql`, smarthost = ${rule.smarthost}`}
       where r.id = ${id}::bigint and r.origin = 'operator'
       returning r.id, r.name
     ), ${audited(sql, actor, null, 'destination_rule.updated', 'destination_rule', details)}

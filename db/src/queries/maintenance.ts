@@ -1,4 +1,7 @@
 /** What the worker asks of Postgres. */
+
+import { sealSmarthost } from '@postel/runtime/sealed-smarthost'
+import type { SecretBox } from '@postel/runtime/secret-box'
 import { connectApart, type Sql } from '../client.ts'
 
 /** Rows that one transaction changes: it is short, and nobody waits long for them. */
@@ -43,6 +46,22 @@ export class MaintenanceQueries {
   async ipsWithMail(): Promise<number[]> {
     const [row] = await this.#sql<{ ipIds: number[] | null }[]>`select postel.sweep() as "ipIds"`
     return row!.ipIds ?? []
+  }
+
+  /** Seals the passwords of smarthosts that were written in psql. One that is edited meanwhile is left to the next call. */
+  async sealSmarthosts(box: SecretBox): Promise<number> {
+    const rules = await this.#sql<{ id: number; smarthost: string }[]>`
+      select r.id, r.smarthost from postel.destination_rules r where r.smarthost is not null order by r.id`
+    let count = 0
+    for (const { id, smarthost } of rules) {
+      const sealed = sealSmarthost(smarthost, box)
+      if (sealed === smarthost) continue
+      // Nobody is told: outbound reads both
+      const done = await this.#sql`
+        update postel.destination_rules set smarthost = ${sealed} where id = ${id} and smarthost = ${smarthost}`
+      count += done.count
+    }
+    return count
   }
 
   /** Makes missing day partitions; returns how many. */

@@ -25,7 +25,10 @@ export const destinationRules = postel.table(
     recipientsPerTransaction: integer(),
     /** `enforced`: only over TLS with a good certificate. */
     tls: text(),
-    /** smtp://[user:password@]host[:port] or smtps://…: its mail goes there instead of to the MX. */
+    /**
+     * smtp://[user:password@]host[:port] or smtps://…: its mail goes there instead of to the MX. The password is encrypted
+     * under POSTEL_SECRET, bound to user and host; as it was written in psql until the next sweep.
+     */
     smarthost: text(),
     note: text(),
     createdAt: createdAt(),

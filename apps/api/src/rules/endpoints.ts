@@ -41,7 +41,7 @@ const listRules = ({ sql }: ApiContext) =>
     },
   })
 
-const createRule = ({ sql }: ApiContext) =>
+const createRule = ({ sql, secretBox }: ApiContext) =>
   endpoint({
     method: 'post',
     path: '/destination-rules',
@@ -55,7 +55,7 @@ const createRule = ({ sql }: ApiContext) =>
     status: 201,
     problems: [409],
     serve: async ({ caller, body }) => {
-      const work = storeRule(sql, caller.actor, applied(body, emptyRule), forTheLog(body))
+      const work = storeRule(sql, caller.actor, applied(body, emptyRule, secretBox), forTheLog(body))
       const id = await orRefuse(work, { duplicate: nameTaken })
       return { object: 'destination_rule', ...showRule(await theRule(sql, id)) }
     },
@@ -78,7 +78,7 @@ const getRule = ({ sql }: ApiContext) =>
     }),
   })
 
-const changeRule = ({ sql }: ApiContext) =>
+const changeRule = ({ sql, secretBox }: ApiContext) =>
   endpoint({
     method: 'patch',
     path: '/destination-rules/{id}',
@@ -92,7 +92,7 @@ const changeRule = ({ sql }: ApiContext) =>
     problems: [404, 409],
     serve: async ({ caller, params: { id }, body }) => {
       const rule = await ownRule(sql, id)
-      const work = replaceRule(sql, caller.actor, id, applied(body, rule), forTheLog(body))
+      const work = replaceRule(sql, caller.actor, id, applied(body, rule, secretBox), forTheLog(body))
       if (!(await orRefuse(work, { duplicate: nameTaken }))) throw notFound()
       return { object: 'destination_rule', ...showRule(await theRule(sql, id)) }
     },

@@ -1,5 +1,7 @@
 /** What an operator may say of a destination: the fields of a rule, and how they are shown again. */
 import type { RuleFields, RuleRow } from '@postel/db/queries/destination-rules'
+import { sealedPassword, sealSmarthost } from '@postel/runtime/sealed-smarthost'
+import type { SecretBox } from '@postel/runtime/secret-box'
 import { z } from 'zod'
 import { domainPattern, hostname, line } from '../operator-fields.ts'
 import type { RuleEntry } from './replies.ts'
@@ -25,6 +27,9 @@ const smarthost = line(500)
   .refine(isSmarthost, { error: 'must be smtp://[user:password@]host[:port], or smtps://….', abort: true })
   .refine((value) => new URL(value).password !== hidden, {
     error: 'has the password that replies show instead of the real one: give that.',
+  })
+  .refine((value) => !sealedPassword(value), {
+    error: 'has a password as the database keeps it, encrypted: give the real one.',
   })
 
 const fields = {
@@ -62,8 +67,8 @@ export const ruleChange = z
   .object({ ...fields, name: fields.name.optional() }, { error: 'must be a JSON object.' })
   .meta({ id: 'UpdateDestinationRuleRequest' })
 
-/** The rule with what was asked for; what was not stays. */
-export function applied(asked: z.infer<typeof ruleChange>, rule: RuleFields): RuleFields {
+/** The rule with what was asked for, as it is stored; what was not stays. */
+export function applied(asked: z.infer<typeof ruleChange>, rule: RuleFields, box: SecretBox): RuleFields {
   const or = <Value>(value: Value | undefined, former: Value): Value => (value === undefined ? former : value)
   return {
     name: or(asked.name, rule.name),
@@ -74,7 +79,7 @@ export function applied(asked: z.infer<typeof ruleChange>, rule: RuleFields): Ru
     messagesPerMinute: or(asked.messages_per_minute, rule.messagesPerMinute),
     recipientsPerTransaction: or(asked.recipients_per_transaction, rule.recipientsPerTransaction),
     tls: or(asked.tls, rule.tls),
-    smarthost: or(asked.smarthost, rule.smarthost),
+    smarthost: asked.smarthost ? sealSmarthost(asked.smarthost, box) : asked.smarthost,
     note: or(asked.note, rule.note),
   }
 }

@@ -9,6 +9,7 @@ import type { RetentionQueries } from '@postel/db/queries/retention'
 import type { SuppressionQueries } from '@postel/db/queries/suppressions'
 import type { UsageQueries } from '@postel/db/queries/usage'
 import type { WebhookDispatchQueries } from '@postel/db/queries/webhook-dispatch'
+import type { SecretBox } from '@postel/runtime/secret-box'
 import type { WorkerConfig } from '../config.ts'
 import type { WorkerEvents } from '../events.ts'
 import type { DomainsContext } from './domains.ts'
@@ -28,6 +29,7 @@ export type TaskContext = {
   webhookSender: WebhookSender
   domains: DomainsContext
   publisher: Publisher
+  secretBox: SecretBox
   events: WorkerEvents
   /** Aborted when the worker is to stop; a task that may take long ends soon after. */
   signal: AbortSignal
