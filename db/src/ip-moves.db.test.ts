@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals'
 import { connect, type Sql } from './client.ts'
-import { FleetQueries, reportAddresses } from './queries/fleet.ts'
+import { FleetQueries, reportAddresses, triesMax } from './queries/fleet.ts'
 import { OutboundQueries } from './queries/outbound.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
 import {
@@ -58,6 +58,12 @@ async function assignment(): Promise<unknown> {
   const [row] = await sql`
     select node_name as node, pinned, moving_to as "movingTo" from postel.ip_addresses where id = ${ip().id}`
   return { ...row }
+}
+
+/** Its node from now on. */
+async function adopted(): Promise<string> {
+  await fleet.adopt(ip().id, 'n1')
+  return 'n1'
 }
 
 async function age(process: string, seconds: number): Promise<void> {
@@ -117,6 +123,51 @@ describe('a planned move', () => {
     expect(await fleet.cancel(id, 'not now')).toBe(true)
     expect(await renewed(one)).toMatchObject({ [ip().id]: 'active' })
     expect(await assignment()).toEqual({ node: null, pinned: true, movingTo: null })
+  })
+
+  test('is withdrawn only while the provider has surely not been asked', async () => {
+    const id = (await begin('n2', await adopted()))!
+    await queries.release(one, [ip().id])
+    await fleet.attempt(id, 'n2')
+    // It is being asked now
+    expect(await fleet.withdraw(id, 'away')).toBe(false)
+    await fleet.postpone(id, 'gave no answer in time', 5_000)
+    expect((await fleet.observe()).moves).toMatchObject([
+      { state: 'releasing', attempts: 1, error: 'gave no answer in time' },
+    ])
+    const [shown] = await sql`select state from postel.ip_moves_now`
+    expect(shown!.state).toMatch(/^releasing, again in 00:00:0\d$/)
+    expect(await fleet.withdraw(id, 'away')).toBe(true)
+    expect(await fleet.attempt(id, 'n2')).toBe(false)
+    expect(await fleet.withdraw(id, 'away')).toBe(false)
+    expect(await acquire(two, 'n2')).toEqual([])
+    expect(await acquire(one, 'n1')).toEqual([ip().id])
+    const again = (await begin('n2', 'n1'))!
+    await queries.release(one, [ip().id])
+    await fleet.attempt(again, 'n2')
+    await fleet.retry(again, 'the end was not seen', 5_000)
+    expect(await fleet.withdraw(again, 'away')).toBe(false)
+  })
+
+  test('that was given up after tries in vain is known for an hour, or until the IP has moved', async () => {
+    const gaveUp = async () => (await fleet.observe()).ips.find(({ id }) => id === ip().id)!.gaveUp
+    const giveUp = async (tries: number) => {
+      const id = (await begin('n2', await adopted()))!
+      for (let done = 0; done < tries; done++) await fleet.attempt(id, 'n2')
+      await fleet.cancel(id, 'it is still on n1')
+    }
+    await queries.release(one, [ip().id])
+    await giveUp(triesMax - 1)
+    expect(await gaveUp()).toBe(null)
+    await giveUp(triesMax)
+    expect(await gaveUp()).toBe('it is still on n1')
+    await sql`update postel.ip_moves set ended_at = ended_at - interval '61 minutes'`
+    expect(await gaveUp()).toBe(null)
+    await giveUp(triesMax)
+    const id = (await begin('n2', 'n1'))!
+    await fleet.attempt(id, 'n2')
+    await fleet.finish(id, 'n2')
+    expect(await gaveUp()).toBe(null)
   })
 
   test('keeps what a person pinned meanwhile', async () => {
@@ -211,6 +262,7 @@ describe('observe', () => {
       node: null,
       pinned: false,
       heldBy: 'n1',
+      gaveUp: null,
     })
     expect(seen.moves).toEqual([
       {
@@ -289,6 +341,17 @@ describe('the interface agent', () => {
     const [node] = (await fleet.observe()).nodes
     expect(node).toMatchObject({ name: 'n1', addresses: ['192.0.2.77'] })
     expect(node!.agentSilentMs).toBeLessThan(5_000)
+  })
+
+  test('is believed for 30 s, and longer only where the sender has not spoken since', async () => {
+    const seen = async () => (await fleet.observe()).nodes[0]!.addresses
+    await report('n1', ['192.0.2.77'])
+    await sql`update postel.nodes set agent_seen_at = now() - interval '29 s' where name = 'n1'`
+    expect(await seen()).toEqual(['192.0.2.77'])
+    await sql`update postel.nodes set agent_seen_at = now() - interval '31 s' where name = 'n1'`
+    expect(await seen()).toEqual(expect.arrayContaining([...addresses(), '192.0.2.250']))
+    await sql`update postel.nodes set last_seen_at = now() - interval '32 s' where name = 'n1'`
+    expect(await seen()).toEqual(['192.0.2.77'])
   })
 })
 

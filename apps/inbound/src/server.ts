@@ -224,6 +224,9 @@ export function createServer(
           protocol,
           submitter,
           links,
+        }).catch((error: unknown) => {
+          span?.end({ failed: `${replies.notNow().responseCode}` })
+          throw error
         })
         if ('refused' in result) {
           span?.end({ failed: `${result.refused.responseCode}` })

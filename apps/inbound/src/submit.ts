@@ -40,7 +40,7 @@ export type SubmitContext = {
 
 const sendAtDaysMax = 30
 
-/** Stores the message; resolves with its id or with the reply that refuses it. Never rejects. */
+/** Stores the message; resolves with its id or with the reply that refuses it. Rejects by a mistake of ours alone. */
 export async function submit(
   raw: Buffer,
   envelope: Envelope,

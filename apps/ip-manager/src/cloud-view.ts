@@ -24,6 +24,7 @@ export class CloudView {
   #listedAt = Number.NEGATIVE_INFINITY
   #nextAt = 0
   #failures = 0
+  #failingSince: number | undefined
   #listing: Promise<void> | undefined
 
   constructor(options: CloudViewOptions) {
@@ -41,6 +42,11 @@ export class CloudView {
     }
     if (this.#options.listEveryMs === 0 || !this.#cloud) await this.#listing
     return performance.now() - this.#listedAt < usableMs ? this.#cloud : undefined
+  }
+
+  /** For how long it has not answered; 0: it did when it was last asked. */
+  get unansweredMs(): number {
+    return this.#failingSince === undefined ? 0 : performance.now() - this.#failingSince
   }
 
   /** The address has been attached there. */
@@ -66,9 +72,11 @@ export class CloudView {
       this.#listedAt = startedAt
       this.#nextAt = startedAt + listEveryMs
       this.#failures = 0
+      this.#failingSince = undefined
     } catch (error) {
       if (signal.aborted) throw error
       events.listFailed(error)
+      this.#failingSince ??= startedAt
       const asked = error instanceof ProviderError ? (error.retryAfterMs ?? 0) : 0
       this.#nextAt = performance.now() + Math.max(asked, 1_000 + backoffMs(this.#failures++, 1_000, 60_000))
     }

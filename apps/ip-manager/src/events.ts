@@ -181,6 +181,7 @@ function inWords(action: Action): string {
     case 'redirect':
       return `send move ${action.move.id} to ${action.to}: ${action.why}`
     case 'cancel':
+    case 'withdraw':
       return `give move ${action.move.id} up: ${action.why}`
     case 'attach':
       return `attach ${action.ip.address} to server ${action.serverId}`

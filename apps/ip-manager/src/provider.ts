@@ -65,17 +65,30 @@ export class ProviderError extends Error {
   readonly retryAfterMs: number | undefined
   /** The HTTP status, where there was one. */
   readonly status: number | undefined
+  /** Surely nothing was asked, in the whole call, that changes where an address is. */
+  changedNothing: boolean
 
   constructor(
     kind: ProviderErrorKind,
     /** For people: what was asked and what was answered, without tokens. It is stored with the move and shown. */
     message: string,
-    options: { retryAfterMs?: number; status?: number; cause?: unknown } = {},
+    options: { retryAfterMs?: number; status?: number; changedNothing?: boolean; cause?: unknown } = {},
   ) {
     super(message, { cause: options.cause })
     this.kind = kind
     this.retryAfterMs = options.retryAfterMs
     this.status = options.status
+    this.changedNothing = options.changedNothing ?? false
+  }
+}
+
+/** What is asked before anything is asked to change: an error of it says so. */
+export async function onlyReading<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof ProviderError) error.changedNothing = true
+    throw error
   }
 }
 

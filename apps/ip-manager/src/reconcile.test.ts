@@ -1,8 +1,8 @@
 /** What the manager does about a fleet: with random fleets, and with those that are hard. */
 import { describe, expect, test } from '@jest/globals'
-import type { FleetIp, FleetNode } from '@postel/db/queries/fleet'
+import { type Fleet, type FleetIp, type FleetNode, type OpenMove, triesMax } from '@postel/db/queries/fleet'
 import { type Action, reconcile } from './reconcile.ts'
-import { FleetModel, makeIp, makeNode, rules } from './testing/fleet-model.ts'
+import { FleetModel, makeIp, makeMove, makeNode, rules } from './testing/fleet-model.ts'
 
 /** The same for many random fleets; a failure names its seed. */
 function everySeed(name: string, check: (seed: number) => void): void {
@@ -365,6 +365,86 @@ describe('one node after another', () => {
   })
 })
 
+describe('while the provider does not answer', () => {
+  /** n1 is being drained, and its IP on the way to n2. */
+  const moving = (changes: Partial<OpenMove> = {}) => {
+    const fleet = new FleetModel()
+    fleet.addNode('n1', { state: 'draining' })
+    fleet.addNode('n2')
+    fleet.addIp(1, 'n1')
+    fleet.moves.push(makeMove({ from: 'n1', to: 'n2', ...changes }))
+    fleet.unansweredMs = rules.patienceMs
+    return fleet
+  }
+  const withoutCloud = (fleet: FleetModel) => reconcile({ ...fleet.world(), cloud: undefined }, rules).actions
+
+  test('a move that it was not asked for is given up, so that the node sends again, and none is begun', () => {
+    const fleet = moving({ attempts: 3 })
+    const given = [{ kind: 'withdraw', move: fleet.moves[0], why: 'the provider does not answer' }]
+    expect(withoutCloud(fleet)).toEqual(given)
+    expect(fleet.plan().actions).toEqual(given)
+    fleet.settle()
+    expect(fleet.moves).toEqual([])
+    expect(fleet.plan().notes.ips[0]!.note).toBe('node draining: waits until the provider answers')
+    fleet.unansweredMs = 0
+    fleet.settle()
+    expect(fleet.on('n2').length).toBe(1)
+  })
+
+  test.each<[string, Partial<OpenMove>, Partial<FleetIp>, Partial<FleetNode>]>([
+    ['that it may have been asked for', { state: 'attaching', attempts: 1 }, {}, {}],
+    ['whose IP is pinned where it goes', { reason: 'pinned' }, { node: 'n2', pinned: true }, {}],
+    [
+      'whose IP is pinned elsewhere, once it may have been asked for',
+      { state: 'attaching' },
+      { pinned: true },
+      {},
+    ],
+    ['from a node that is gone', { reason: 'node gone' }, {}, { silentMs: 30_000 }],
+  ])('a move %s stays open', (_name, move, ip, node) => {
+    const fleet = moving(move)
+    Object.assign(fleet.ips[0]!, ip)
+    Object.assign(fleet.node('n1'), node)
+    expect(withoutCloud(fleet)).toEqual([])
+  })
+
+  test('for a moment, moves go on and wait, and nothing is evened out', () => {
+    const fleet = moving()
+    fleet.unansweredMs = rules.patienceMs - 1
+    expect(kinds(fleet.plan().actions)).toEqual(['attach'])
+    expect(withoutCloud(fleet)).toEqual([])
+    fleet.moves = []
+    fleet.node('n1').state = 'ready'
+    fleet.addIp(2, 'n1')
+    expect(fleet.plan().actions).toEqual([])
+    fleet.unansweredMs = 0
+    expect(kinds(fleet.plan().actions)).toEqual(['begin'])
+  })
+
+  test('the IPs of a node that dies move all the same, as far as what it said before serves', () => {
+    const fleet = moving()
+    fleet.moves = []
+    fleet.node('n1').silentMs = 30_000
+    expect(kinds(fleet.plan().actions)).toEqual(['begin'])
+  })
+})
+
+test('a planned move that finds no node, or that cannot be made any more, is given up', () => {
+  const fleet = new FleetModel()
+  fleet.addNode('n1', { state: 'draining' })
+  fleet.addNode('n2')
+  fleet.addIp(1, 'n1')
+  fleet.moves.push(makeMove({ from: 'n1', to: 'n2' }))
+  fleet.stoppedServers.add('n2')
+  expect(fleet.plan().actions).toMatchObject([
+    { kind: 'withdraw', why: 'node draining, and no node can take it' },
+  ])
+  fleet.attached.clear()
+  expect(fleet.plan().actions).toMatchObject([
+    { kind: 'withdraw', why: 'the provider does not list it: left alone' },
+  ])
+})
+
 describe('where agents see to addresses', () => {
   const agents = { agentSilentMs: 1_000 }
   const nodes = (changes: Partial<FleetNode> = {}) => [
@@ -378,8 +458,14 @@ describe('where agents see to addresses', () => {
   })
   const plan = (ip: Partial<FleetIp>, at: string | null, changes: Partial<FleetNode> = {}) => {
     const fleet = { nodes: nodes(changes), ips: [makeIp(1, ip)], moves: [] }
-    return reconcile({ fleet, cloud: staticCloud(at, fleet.nodes), watchedMs: 3_600_000 }, rules).actions
+    return reconcile(worldOf(fleet, at), rules).actions
   }
+  const worldOf = (fleet: Fleet, at: string | null) => ({
+    fleet,
+    cloud: staticCloud(at, fleet.nodes),
+    unansweredMs: 0,
+    watchedMs: 3_600_000,
+  })
 
   test('an IP that was assigned a moment ago is on no interface yet: it is not moved again', () => {
     expect(plan({ node: 'n1' }, null)).toEqual([])
@@ -393,5 +479,20 @@ describe('where agents see to addresses', () => {
 
   test('a pinned IP leaves the interface that it is on before it comes to the other', () => {
     expect(plan({ node: 'n2', pinned: true }, 'n1')).toMatchObject([{ kind: 'begin', from: 'n1', to: 'n2' }])
+  })
+
+  test('an address that its node does not take off stays there: the move is given up, and not begun again for an hour', () => {
+    const error = '192.0.0.1 is still on an interface of n1'
+    const drained = nodes({ state: 'draining' })
+    const move = makeMove({ from: 'n1', to: 'n2', state: 'attaching', attempts: triesMax - 1, error })
+    const fleet: Fleet = { nodes: drained, ips: [makeIp(1, { node: 'n1' })], moves: [move] }
+    expect(reconcile(worldOf(fleet, 'n1'), rules).actions).toMatchObject([{ kind: 'attach' }])
+    move.attempts = triesMax
+    expect(reconcile(worldOf(fleet, 'n1'), rules).actions).toEqual([{ kind: 'cancel', move, why: error }])
+    fleet.moves = []
+    fleet.ips[0]!.gaveUp = error
+    const { actions, notes } = reconcile(worldOf(fleet, 'n1'), rules)
+    expect(actions).toEqual([])
+    expect(notes.ips[0]!.note).toBe(`node draining: given up for now: ${error}`)
   })
 })

@@ -3,9 +3,18 @@
  * where all is as it should be. The steps: go on with open moves → what has lost its node → what is to leave its node → even out.
  *
  * What it never does: take anything from a node that is only late; move an IP that somebody else sees to (the provider does not list
- * it); move a pinned IP; begin a second move of an IP; take a missing answer of the provider for an empty one.
+ * it); move a pinned IP; begin a second move of an IP; take a missing answer of the provider for an empty one; give
+ * an IP back to its node while the provider may have been asked to move it.
  */
-import type { Fleet, FleetIp, FleetNode, FleetNotes, MoveReason, OpenMove } from '@postel/db/queries/fleet'
+import {
+  type Fleet,
+  type FleetIp,
+  type FleetNode,
+  type FleetNotes,
+  type MoveReason,
+  type OpenMove,
+  triesMax,
+} from '@postel/db/queries/fleet'
 import { type Located, locate } from './locate.ts'
 import type { CloudAddress, CloudServer } from './provider.ts'
 import { evenOut, Shares } from './shares.ts'
@@ -22,6 +31,8 @@ export type World = {
   fleet: Fleet
   /** Undefined: the provider has not answered yet. */
   cloud: Cloud | undefined
+  /** For how long the provider has not answered; 0: it did when it was last asked for its lists. */
+  unansweredMs: number
   /** How long this manager has been seeing the nodes' heartbeats without a gap of its own. */
   watchedMs: number
 }
@@ -33,6 +44,8 @@ export type Rules = {
   graceMs: number
   /** A node that came (back) is given IPs of living nodes only after so long. */
   settleMs: number
+  /** A provider that has not answered for so long is away. */
+  patienceMs: number
   /** Moves at a time that are not urgent. */
   plannedMovesMax: number
 }
@@ -43,6 +56,8 @@ export type Action =
   | { kind: 'begin'; ip: FleetIp; from: string | null; to: string; reason: MoveReason }
   | { kind: 'redirect'; move: OpenMove; to: string; why: string }
   | { kind: 'cancel'; move: OpenMove; why: string }
+  /** Only if the provider has surely not been asked: its node sends again. */
+  | { kind: 'withdraw'; move: OpenMove; why: string }
   /** Nobody holds it, so the provider may be asked. */
   | { kind: 'attach'; move: OpenMove; ip: FleetIp; serverId: string }
 
@@ -105,6 +120,8 @@ class Reconciliation {
     if (!ip) return this.#cancel(move, 'it has been retired')
     if (isPlanned(move.reason)) this.#countPlanned(ip.poolId)
     const place = (node: string) => this.#shares.add(ip.poolId, node)
+    const hopeless = this.#hopeless(move, ip)
+    if (hopeless !== undefined) return this.#giveBack(move, ip, hopeless)
     const obstacle = this.#obstacle(ip)
     if (obstacle !== undefined) {
       this.#notes.set(ip.id, obstacle)
@@ -112,6 +129,7 @@ class Reconciliation {
     }
     if (ip.pinned && ip.node !== null && ip.node !== move.to) {
       place(ip.node)
+      if (!this.#world.cloud) return
       if (!this.#canReach(ip.node))
         return this.#cancel(move, `it has been pinned to ${ip.node}, which is gone`)
       this.#actions.push({ kind: 'redirect', move, to: ip.node, why: `it has been pinned to ${ip.node}` })
@@ -196,12 +214,18 @@ class Reconciliation {
       const to =
         at !== undefined && at !== from && hosts.includes(at) ? at : this.#shares.least(ip.poolId, hosts)
       if (to === undefined) {
-        this.#notes.set(ip.id, `${reason}, and no node can take it`)
+        const why = `${reason}, and no node can take it`
+        if (move && this.#canGiveBack(move, ip)) this.#giveBack(move, ip, why)
+        else this.#notes.set(ip.id, why)
         continue
       }
       if (move) {
         this.#shares.add(ip.poolId, to)
         this.#actions.push({ kind: 'redirect', move, to, why: `${move.to} cannot take it any more` })
+      } else if (isPlanned(reason) && ip.gaveUp !== null) {
+        this.#notes.set(ip.id, `${reason}: given up for now: ${ip.gaveUp}`)
+      } else if (isPlanned(reason) && this.#world.unansweredMs > 0) {
+        this.#notes.set(ip.id, `${reason}: waits until the provider answers`)
       } else if (isPlanned(reason) && !this.#hasRoom(ip.poolId)) {
         this.#notes.set(ip.id, `${reason}: waits until others have moved`)
       } else {
@@ -213,15 +237,15 @@ class Reconciliation {
 
   /** Only where nobody is in between: a node that is late may be back, or dead, in a moment. */
   #evenOut(): void {
-    const { fleet, cloud, watchedMs } = this.#world
-    if (!cloud || watchedMs < this.#rules.graceMs) return
+    const { fleet, cloud, unansweredMs, watchedMs } = this.#world
+    if (!cloud || unansweredMs > 0 || watchedMs < this.#rules.graceMs) return
     const hosts = this.#hosts()
     const late = fleet.nodes.some(
       ({ name, silentMs, state }) => state === 'ready' && silentMs >= this.#lateMs && !this.#isDead(name),
     )
     if (late) return
     const settled = hosts.filter((name) => this.#nodes.get(name)!.aliveMs >= this.#rules.settleMs)
-    const movable = this.#movable.filter(({ node }) => hosts.includes(node))
+    const movable = this.#movable.filter(({ node, gaveUp }) => hosts.includes(node) && gaveUp === null)
     for (const { ip, to } of evenOut(this.#shares, movable, hosts, settled)) {
       if (!this.#hasRoom(ip.poolId)) return
       this.#begin(ip, ip.node, to, 'spread')
@@ -235,6 +259,30 @@ class Reconciliation {
 
   #cancel(move: OpenMove, why: string): void {
     this.#actions.push({ kind: 'cancel', move, why })
+  }
+
+  /** Why a move that could be given back is: it does not get on. */
+  #hopeless(move: OpenMove, ip: FleetIp): string | undefined {
+    if (!this.#canGiveBack(move, ip)) return undefined
+    if (this.#world.unansweredMs >= this.#rules.patienceMs) return 'the provider does not answer'
+    const obstacle = this.#obstacle(ip)
+    if (obstacle !== undefined) return obstacle
+    return move.attempts >= triesMax ? (move.error ?? 'it does not get on') : undefined
+  }
+
+  /**
+   * Whether the node that the IP is assigned to sends from it again once the move is given up: surely it still has it. Where agents
+   * see to addresses nobody else has it before the move has ended.
+   */
+  #canGiveBack({ state, to }: OpenMove, { node }: FleetIp): boolean {
+    const unasked = state === 'releasing' || this.#world.cloud?.attaches === false
+    return unasked && node !== null && node !== to && this.#isAlive(node)
+  }
+
+  #giveBack(move: OpenMove, ip: FleetIp, why: string): void {
+    this.#shares.add(ip.poolId, ip.node!)
+    const kind = this.#world.cloud?.attaches === false ? 'cancel' : 'withdraw'
+    this.#actions.push({ kind, move, why })
   }
 
   #countPlanned(poolId: number): void {
@@ -260,6 +308,10 @@ class Reconciliation {
   /** Silent for less than this a node is surely alive; for longer it gets nothing, and keeps what it has until it is dead. */
   get #lateMs(): number {
     return this.#rules.deadMs / 2
+  }
+
+  #isAlive(name: string): boolean {
+    return (this.#nodes.get(name)?.silentMs ?? Number.POSITIVE_INFINITY) < this.#lateMs
   }
 
   /** Not to be known by a manager that has just begun to look, or had a gap: everybody looks silent to it. */

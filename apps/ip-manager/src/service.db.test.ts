@@ -57,6 +57,7 @@ async function manage(name = 'one', env: Record<string, string> = {}): Promise<I
     createProvider: () => cloud.provider(name),
     graceMs: 0,
     lookEveryMs: 100,
+    patienceMs: 2_000,
   })
   managers.push(manager)
   await manager.start()
@@ -214,6 +215,53 @@ describe('a provider that goes wrong', () => {
     cloud.listFault = new ProviderError('retry', 'answered 500')
     await kill('n1')
     await until(() => node('n2').held.length === 2, 20)
+  })
+})
+
+describe('a provider that is away while a node is drained', () => {
+  /** Both nodes hold an IP, n1 is to be freed, and from now on nothing is answered, each call to attach with this. */
+  async function drainWithout(error: () => ProviderError): Promise<string> {
+    await fleet(['n1', 'n2'], 2)
+    await manage()
+    await allHeld(2)
+    const [address] = node('n1').held
+    node('n1').busy = true
+    await sql`select postel.drain_node('n1')`
+    await until(async () => (await moves()).some(({ state }) => state === 'releasing'), 10)
+    cloud.listFault = new ProviderError('retry', 'answered 503')
+    cloud.fail(address!, ...Array.from({ length: 5 }, () => ({ error: error() })))
+    node('n1').busy = false
+    await until(() => cloud.attachesOf(address!).length > 1, 10)
+    return address!
+  }
+  const drained = async () => (await moves()).filter(({ reason }) => reason === 'node draining')
+
+  test('the node sends again from what surely never left it, and is drained once the provider is back', async () => {
+    const address = await drainWithout(
+      () => new ProviderError('retry', 'gave no answer in time', { changedNothing: true }),
+    )
+    await until(() => node('n1').held.includes(address), 10)
+    expect(await drained()).toEqual([
+      {
+        state: 'cancelled',
+        reason: 'node draining',
+        error: 'the provider does not answer',
+        attempts: expect.any(Number),
+        to: 'n2',
+      },
+    ])
+    const [placed] = await sql`select placement from postel.ips_now where address = ${address}`
+    expect(placed!.placement).toBe('node draining: waits until the provider answers')
+    cloud.listFault = undefined
+    await until(() => node('n2').held.includes(address), 20)
+  })
+
+  test('what it may have been asked for stays on its way', async () => {
+    const address = await drainWithout(() => new ProviderError('unfinished', 'the end was not seen'))
+    await expect(until(() => node('n1').held.includes(address), 4)).rejects.toThrow()
+    expect(await drained()).toMatchObject([{ state: 'attaching' }])
+    cloud.listFault = undefined
+    await until(() => node('n2').held.includes(address), 20)
   })
 })
 

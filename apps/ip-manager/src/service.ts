@@ -24,14 +24,22 @@ const askEveryMs = 1_000
 /** A renewal that got no answer, and the next one: so long after a gap of its own it declares nobody dead. */
 const defaultGraceMs = 15_000
 const defaultLookEveryMs = 2_000
+/** A list that was not had at once is asked for several times in this time. */
+const defaultPatienceMs = 60_000
 
-export type IpManagerOptions = { createProvider?: CreateProvider; graceMs?: number; lookEveryMs?: number }
+export type IpManagerOptions = {
+  createProvider?: CreateProvider
+  graceMs?: number
+  lookEveryMs?: number
+  patienceMs?: number
+}
 
 export class IpManagerService implements Service {
   readonly #config: IpManagerConfig
   readonly #createProvider: CreateProvider
   readonly #graceMs: number
   readonly #lookEveryMs: number
+  readonly #patienceMs: number
   readonly #registry = createRegistry('ip-manager', { processMetrics: true })
   readonly #events: IpManagerEvents
   readonly #url: string
@@ -50,6 +58,7 @@ export class IpManagerService implements Service {
     this.#createProvider = options.createProvider ?? createProvider
     this.#graceMs = options.graceMs ?? defaultGraceMs
     this.#lookEveryMs = options.lookEveryMs ?? defaultLookEveryMs
+    this.#patienceMs = options.patienceMs ?? defaultPatienceMs
     this.#events = new IpManagerEvents(log, this.#registry)
     this.#url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL
     this.#sql = connect(this.#url, { name: 'postel-ip-manager', max: 1, statementTimeoutMs: 4_000 })
@@ -141,6 +150,7 @@ export class IpManagerService implements Service {
           deadMs: config.IP_MANAGER_NODE_DEAD_SECONDS * 1000,
           graceMs: this.#graceMs,
           settleMs: config.IP_MANAGER_SETTLE_SECONDS * 1000,
+          patienceMs: this.#patienceMs,
           plannedMovesMax: config.IP_MANAGER_PLANNED_MOVES,
         },
         lookEveryMs: this.#lookEveryMs,

@@ -113,7 +113,8 @@ export class Term {
       // The lists must not be older than the rest, nor the rest much older than the lists
       if (performance.now() - observedAt > staleMs) continue
       const { rules } = this.#options
-      const plan = reconcile({ fleet, cloud, watchedMs }, rules)
+      const { unansweredMs } = this.#view
+      const plan = reconcile({ fleet, cloud, unansweredMs, watchedMs }, rules)
       events.observed(fleet, rules.deadMs)
       const changed = this.#options.dryRun ? this.#tell(plan) : await this.#apply(plan)
       await this.#note(plan)
@@ -151,6 +152,11 @@ export class Term {
           break
         case 'cancel':
           if (!(await this.#queries.cancel(action.move.id, action.why))) break
+          events.cancelled(action.move, action.why)
+          changed = true
+          break
+        case 'withdraw':
+          if (!(await this.#queries.withdraw(action.move.id, action.why))) break
           events.cancelled(action.move, action.why)
           changed = true
           break
@@ -202,7 +208,10 @@ export class Term {
     if (retryAfterMs > 0) this.#quietUntil = performance.now() + retryAfterMs
     if (kind === 'not_found') this.#view.expire()
     events.attachFailed(address, move, error)
-    await this.#queries.retry(move.id, error instanceof Error ? error.message : String(error), pauseMs)
+    const text = error instanceof Error ? error.message : String(error)
+    if (fault?.changedNothing && move.state === 'releasing')
+      await this.#queries.postpone(move.id, text, pauseMs)
+    else await this.#queries.retry(move.id, text, pauseMs)
   }
 
   /** Says what it would do, once. */

@@ -9,7 +9,7 @@ select
   m.reason,
   case
     when m.state = 'releasing' and h.expires_at > now() then 'waits for ' || coalesce(p.node_name, 'its holder') || ' to let go'
-    when m.state = 'attaching' and m.retry_at > now() then 'attaching, again in ' || date_trunc('second', m.retry_at - now())
+    when m.retry_at > now() then m.state || ', again in ' || date_trunc('second', m.retry_at - now())
     else m.state
   end as state,
   m.attempts,

@@ -10,7 +10,10 @@ export type FleetNode = {
   silentMs: number
   /** Milliseconds since it has been heard of without a break. */
   aliveMs: number
-  /** The addresses of its interfaces, ours and others, as its agent last said or, where it has none, its outbound process. */
+  /**
+   * The addresses of its interfaces, ours and others, as its agent last said or, where none has been heard of for 30 s, its outbound
+   * process, if that is newer.
+   */
   addresses: readonly string[]
   /** Milliseconds since its interface agent was last heard of; null: it has never had one, a human sees to its addresses. */
   agentSilentMs: number | null
@@ -47,7 +50,12 @@ export type FleetIp = {
   pinned: boolean
   /** The node of the process that holds it at this moment; null: nobody does. */
   heldBy: string | null
+  /** Why its last move was given up, less than an hour ago and after `triesMax` tries; null: it was not. */
+  gaveUp: string | null
 }
+
+/** After so many tries in vain a move is given up that does not have to be. */
+export const triesMax = 8
 
 export const moveReasons = ['unassigned', 'node gone', 'node draining', 'spread', 'pinned', 'astray'] as const
 export type MoveReason = (typeof moveReasons)[number]
@@ -59,6 +67,7 @@ export type OpenMove = {
   from: string | null
   to: string
   reason: MoveReason
+  /** Attaching: the provider may have been asked. Releasing: surely nothing was asked of it. */
   state: 'releasing' | 'attaching'
   attempts: number
   /** Why the last call did not move it. */
@@ -94,7 +103,12 @@ const observe = `
         'aliveMs', postel.elapsed_ms(coalesce(n.alive_since, n.created_at), now.at),
         'addresses', (
           select coalesce(json_agg(host(i) order by i), '[]')
-          from unnest(coalesce(n.agent_addresses, n.addresses)) as i
+          from unnest(
+            case
+              when n.agent_seen_at > least(now.at - interval '30 s', n.last_seen_at) then n.agent_addresses
+              else n.addresses
+            end
+          ) as i
         ),
         'agentSilentMs', postel.elapsed_ms(n.agent_seen_at, now.at)
       ) order by n.name), '[]')
@@ -108,11 +122,19 @@ const observe = `
         'state', a.state,
         'node', a.node_name,
         'pinned', a.pinned and a.node_name is not null,
-        'heldBy', case when h.ip_id is not null then coalesce(p.node_name, '') end
+        'heldBy', case when h.ip_id is not null then coalesce(p.node_name, '') end,
+        'gaveUp', g.why
       ) order by a.pool_id, a.address), '[]')
       from postel.ip_addresses a
       left join postel.ip_holders h on h.ip_id = a.id and h.expires_at > now.at
       left join postel.outbound_processes p on p.id = h.process_id
+      left join (
+        select distinct on (m.ip_id)
+          m.ip_id, case when m.state = 'cancelled' and m.attempts >= ${triesMax} then m.error end as why
+        from postel.ip_moves m
+        where m.ended_at > now.at - interval '1 hour'
+        order by m.ip_id, m.ended_at desc, m.id desc
+      ) as g on g.ip_id = a.id
       where a.state <> 'retired'
     ) as ips,
     (
@@ -170,6 +192,11 @@ export class FleetQueries {
     await this.#query('select postel.retry_ip_move($1, $2, $3)', [moveId, error, Math.round(afterMs)])
   }
 
+  /** As retry, where nothing was asked of the provider, then or before. See postel.postpone_ip_move. */
+  async postpone(moveId: number, error: string, afterMs: number): Promise<void> {
+    await this.#query('select postel.postpone_ip_move($1, $2, $3)', [moveId, error, Math.round(afterMs)])
+  }
+
   redirect(moveId: number, to: string, why: string): Promise<boolean> {
     return this.#yes('select postel.redirect_ip_move($1, $2, $3) as yes', [moveId, to, why])
   }
@@ -180,6 +207,11 @@ export class FleetQueries {
 
   cancel(moveId: number, why: string): Promise<boolean> {
     return this.#yes('select postel.cancel_ip_move($1, $2) as yes', [moveId, why])
+  }
+
+  /** Gives the move up unless the provider may have been asked: false then. See postel.withdraw_ip_move. */
+  withdraw(moveId: number, why: string): Promise<boolean> {
+    return this.#yes('select postel.withdraw_ip_move($1, $2) as yes', [moveId, why])
   }
 
   adopt(ipId: number, node: string): Promise<boolean> {

@@ -15,9 +15,12 @@ export const ipMoves = postel.table(
     fromNode: text(),
     toNode: text().notNull(),
     reason: text().notNull(),
-    /** Releasing: its holder ends what is in flight. Attaching: nobody holds it, and the provider is asked to move it. */
+    /**
+     * Releasing: its holder ends what is in flight, or the provider could not be asked yet. Attaching: nobody holds it, and the
+     * provider may have been asked to move it.
+     */
     state: text().notNull().default('releasing'),
-    /** Calls to the provider. */
+    /** Tries, whether or not the provider could be asked. */
     attempts: integer().notNull().default(0),
     /** Why the last call did not move it, or why the move was given up. */
     error: text(),

@@ -242,6 +242,17 @@ describe('faults', () => {
     await expect(provider.listServers(signal)).rejects.toThrow('400 x: bad [secret]')
   })
 
+  test.each([
+    ['the floating IP cannot be read', /GET \/floating_ips$/, true],
+    ['what is under way cannot be read', /GET \/floating_ips\/12\/actions/, true],
+    ['the change is answered with 503', /POST/, false],
+    ['the action cannot be followed', /GET \/actions/, false],
+  ])('says whether something was asked to change when %s', async (_name, when, changedNothing) => {
+    cloud.looks = 1
+    cloud.troubles = [{ when, does: { status: 503 } }]
+    await expect(provider.attach('192.0.2.2', '1', signal)).rejects.toMatchObject({ changedNothing })
+  })
+
   test('nobody there', async () => {
     cloud.stop()
     await expect(provider.attach('192.0.2.2', '1', signal)).rejects.toMatchObject({

@@ -4,7 +4,13 @@
  */
 import { pause } from '@postel/runtime/backoff'
 import { z } from 'zod'
-import { type CloudAddress, type CloudServer, type Provider, ProviderError } from '../provider.ts'
+import {
+  type CloudAddress,
+  type CloudServer,
+  onlyReading,
+  type Provider,
+  ProviderError,
+} from '../provider.ts'
 import { canonicalAddress, firstHost, isInNetwork } from './addresses.ts'
 import { CloudApi, CloudError, type CloudRequest } from './cloud-api.ts'
 
@@ -105,16 +111,18 @@ export class Hetzner implements Provider {
   async attach(address: string, serverId: string, signal: AbortSignal): Promise<void> {
     const within = bounded(signal)
     const target = Number(serverId)
-    let found = await this.#find(address, within)
+    let found = await onlyReading(this.#find(address, within))
     const { id } = found
-    const underWay = await this.#runningAction(id, within)
+    const underWay = await onlyReading(this.#runningAction(id, within))
     if (underWay) {
       // Whether it came to a good end is seen from where the address is then
       await this.#ended(underWay, address, within)
       found = await this.#find(address, within)
     }
     if (found.blocked)
-      throw new ProviderError('refused', `Hetzner Cloud: ${address} is blocked, see the Console`)
+      throw new ProviderError('refused', `Hetzner Cloud: ${address} is blocked, see the Console`, {
+        changedNothing: true,
+      })
     if (found.server === target) return
     try {
       await this.#change(id, 'assign', { server: target }, address, within)

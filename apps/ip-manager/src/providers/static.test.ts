@@ -36,6 +36,14 @@ test('a source IP is where an agent says that it is; what a person sees to is no
   ])
 })
 
+test('what no agent could take off its node cannot be moved, until the node is dead', async () => {
+  const blockedOn = async (rest: Partial<FleetNode>) =>
+    (await provider([node('a', ['192.0.2.1'], rest), node('b', [])]).listAddresses())[0]!.blocked
+  expect(await blockedOn({ agentSilentMs: 29_000 })).toBeUndefined()
+  expect(await blockedOn({ agentSilentMs: 30_000 })).toBe('The interface agent of a is silent.')
+  expect(await blockedOn(dead)).toBeUndefined()
+})
+
 test('while no node has an agent there is nothing that could be moved', async () => {
   expect(await provider([node('hand', ['192.0.2.4'], byHand)]).listAddresses()).toEqual([])
 })

@@ -42,10 +42,12 @@ export class Static implements Provider {
       .map(({ address, on }) => {
         const [first, ...others] = on.toSorted((a, b) => silence(a) - silence(b))
         const rival = others.find(isAlive)
+        const stuck = first && isAlive(first) && first.agentSilentMs! >= aliveMs
         return {
           address,
           providerId: address,
           serverId: first?.name ?? null,
+          ...(stuck && { blocked: `The interface agent of ${first.name} is silent.` }),
           ...(rival && { blocked: `It is on the interfaces of ${first!.name} and ${rival.name}.` }),
         }
       })
@@ -72,7 +74,10 @@ export class Static implements Provider {
       )
       if (!former) return
       if (within.aborted)
-        throw new ProviderError('unfinished', `${address} is still on an interface of ${former.name}`)
+        throw new ProviderError(
+          'unfinished',
+          `${address} is still on an interface of ${former.name}, whose agent takes off only what it has put on`,
+        )
       await pause(lookAgainMs, within)
     }
   }

@@ -111,7 +111,20 @@ describe('attach', () => {
     while (!cloud.asked.some((each) => each.startsWith('PATCH')))
       await new Promise((resolve) => setTimeout(resolve, 5))
     cloud.troubles = [{ when: /GET \/ip_address/, does: { status: 503, headers: { 'retry-after': '3' } } }]
-    await expect(attached).rejects.toMatchObject({ kind: 'unfinished', retryAfterMs: 3_000 })
+    await expect(attached).rejects.toMatchObject({
+      kind: 'unfinished',
+      retryAfterMs: 3_000,
+      changedNothing: false,
+    })
+  })
+
+  test.each([
+    ['the interfaces cannot be read', /GET \/server/, true],
+    ['the address cannot be read', /GET \/ip_address/, true],
+    ['the change is answered with 503', /PATCH/, false],
+  ])('says whether something was asked to change when %s', async (_name, when, changedNothing) => {
+    cloud.troubles = [{ when, does: { status: 503 } }]
+    await expect(provider.attach('192.0.2.1', b, signal)).rejects.toMatchObject({ changedNothing })
   })
 
   test.each([

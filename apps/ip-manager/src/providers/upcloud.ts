@@ -5,7 +5,13 @@
 import { isIPv6 } from 'node:net'
 import { pause } from '@postel/runtime/backoff'
 import { z } from 'zod'
-import { type CloudAddress, type CloudServer, type Provider, ProviderError } from '../provider.ts'
+import {
+  type CloudAddress,
+  type CloudServer,
+  onlyReading,
+  type Provider,
+  ProviderError,
+} from '../provider.ts'
 import { canonicalAddress } from './addresses.ts'
 import { CloudApi, CloudError } from './cloud-api.ts'
 
@@ -122,11 +128,13 @@ export class UpCloud implements Provider {
 
   async attach(address: string, serverId: string, signal: AbortSignal): Promise<void> {
     const within = bounded(signal)
-    const mac = await this.#publicInterface(serverId, address, within)
-    const found = await this.#ipAddress(address, within)
+    const mac = await onlyReading(this.#publicInterface(serverId, address, within))
+    const found = await onlyReading(this.#ipAddress(address, within))
     if (isOn(found, mac)) return
     if (!found.floating || found.is_delegated)
-      throw new ProviderError('refused', `UpCloud: ${address} is no floating IP that can be moved`)
+      throw new ProviderError('refused', `UpCloud: ${address} is no floating IP that can be moved`, {
+        changedNothing: true,
+      })
     const { ip_address } = await this.#api.send({
       method: 'PATCH',
       path: `/ip_address/${address}`,

@@ -3,7 +3,13 @@ import type { FleetIp, FleetNode, OpenMove } from '@postel/db/queries/fleet'
 import type { CloudServer } from '../provider.ts'
 import { type Action, type Cloud, type Plan, type Rules, reconcile, type World } from '../reconcile.ts'
 
-export const rules: Rules = { deadMs: 30_000, graceMs: 15_000, settleMs: 300_000, plannedMovesMax: 4 }
+export const rules: Rules = {
+  deadMs: 30_000,
+  graceMs: 15_000,
+  settleMs: 300_000,
+  patienceMs: 60_000,
+  plannedMovesMax: 4,
+}
 
 export function makeNode(name: string, changes: Partial<FleetNode> = {}): FleetNode {
   return {
@@ -19,7 +25,23 @@ export function makeNode(name: string, changes: Partial<FleetNode> = {}): FleetN
 
 export function makeIp(id: number, changes: Partial<FleetIp> = {}): FleetIp {
   const address = `192.0.${id >> 8}.${id & 255}`
-  return { id, address, poolId: 1, state: 'active', node: null, pinned: false, heldBy: null, ...changes }
+  const free = { node: null, pinned: false, heldBy: null, gaveUp: null }
+  return { id, address, poolId: 1, state: 'active', ...free, ...changes }
+}
+
+/** Of IP 1, from a node that is being drained. */
+export function makeMove(changes: Partial<OpenMove> & Pick<OpenMove, 'from' | 'to'>): OpenMove {
+  return {
+    id: 1,
+    ipId: 1,
+    reason: 'node draining',
+    state: 'releasing',
+    attempts: 0,
+    error: null,
+    retryInMs: 0,
+    startedMs: 0,
+    ...changes,
+  }
 }
 
 export class FleetModel {
@@ -30,6 +52,7 @@ export class FleetModel {
   readonly attached = new Map<string, string | null>()
   readonly stoppedServers = new Set<string>()
   watchedMs = 3_600_000
+  unansweredMs = 0
   /** Every move that was begun. */
   begun: Extract<Action, { kind: 'begin' }>[] = []
   #moveId = 0
@@ -77,8 +100,8 @@ export class FleetModel {
   }
 
   world(): World {
-    const { nodes, ips, moves } = this
-    return structuredClone({ fleet: { nodes, ips, moves }, cloud: this.cloud, watchedMs: this.watchedMs })
+    const { nodes, ips, moves, cloud, unansweredMs, watchedMs } = this
+    return structuredClone({ fleet: { nodes, ips, moves }, cloud, unansweredMs, watchedMs })
   }
 
   plan(): Plan {
@@ -119,18 +142,8 @@ export class FleetModel {
         if (ip.pinned && action.to !== ip.node) throw new Error('moves what is pinned')
         this.#mayTake(action.to, ip)
         this.begun.push(action)
-        this.moves.push({
-          id: ++this.#moveId,
-          ipId: ip.id,
-          from: action.from,
-          to: action.to,
-          reason: action.reason,
-          state: 'releasing',
-          attempts: 0,
-          error: null,
-          retryInMs: 0,
-          startedMs: 0,
-        })
+        const { from, to, reason } = action
+        this.moves.push(makeMove({ id: ++this.#moveId, ipId: ip.id, from, to, reason }))
         return
       }
       case 'redirect': {
@@ -139,9 +152,14 @@ export class FleetModel {
         move.to = action.to
         return
       }
-      case 'cancel':
-        this.moves.splice(this.moves.indexOf(this.#move(action.move.id)), 1)
+      case 'withdraw':
+      case 'cancel': {
+        const move = this.#move(action.move.id)
+        if (action.kind === 'withdraw' && move.state !== 'releasing')
+          throw new Error('withdraws what was asked for')
+        this.moves.splice(this.moves.indexOf(move), 1)
         return
+      }
       case 'attach': {
         const move = this.#move(action.move.id)
         const ip = this.#ip(move.ipId)
