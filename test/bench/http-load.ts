@@ -28,22 +28,49 @@ export function postJson(port: number, path: string, apiKey: string, body: unkno
   return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), bytes])
 }
 
+/** A GET with an API key. */
+function get({ port, apiKey }: { port: number; apiKey: string }, path: string): Buffer {
+  return Buffer.from(
+    `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${apiKey}\r\n\r\n`,
+  )
+}
+
+/** One GET after the other on one connection; what each took, to its last byte. Rejects as sendHttp does. */
+export async function timeGets(
+  server: { port: number; apiKey: string },
+  requests: number,
+  path: (index: number) => string,
+  onReply: (index: number, ms: number, body: string) => void,
+): Promise<void> {
+  let index = -1
+  let sentAt = 0
+  const next = (body?: string) => {
+    if (body !== undefined) onReply(index, performance.now() - sentAt, body)
+    if (++index >= requests) return undefined
+    const request = get(server, path(index))
+    sentAt = performance.now()
+    return request
+  }
+  await ask(server.port, next)
+}
+
 /** Sends the load. Rejects when a reply is not 200, a connection breaks, or nothing comes for a minute. */
 export async function sendHttp({ port, connections, requests, request }: HttpLoad): Promise<LoadTimes> {
   const startedAt = performance.now()
   let left = requests
-  const next = () => left-- > 0
-  await Promise.all(Array.from({ length: Math.min(connections, requests) }, () => ask(port, request, next)))
+  const next = () => (left-- > 0 ? request : undefined)
+  await Promise.all(Array.from({ length: Math.min(connections, requests) }, () => ask(port, next)))
   return { startedAt, endedAt: performance.now() }
 }
 
-/** Sends the request again and again, for as long as there is one left to send. */
-function ask(port: number, request: Buffer, next: () => boolean): Promise<void> {
+/** Sends one request after the other, for as long as `next`, which gets the last reply's body, has one. */
+function ask(port: number, next: (body?: string) => Buffer | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect(port, '127.0.0.1')
     let seen = ''
-    const send = () => {
-      if (next()) socket.write(request)
+    const send = (body?: string) => {
+      const request = next(body)
+      if (request) socket.write(request)
       else {
         resolve()
         socket.destroy()
@@ -55,7 +82,7 @@ function ask(port: number, request: Buffer, next: () => boolean): Promise<void> 
     }
     socket.setNoDelay(true)
     socket.setTimeout(stallMs, () => fail(new Error('no reply for a minute')))
-    socket.once('connect', send)
+    socket.once('connect', () => send())
     socket.once('error', fail)
     socket.once('close', () => reject(new Error('the connection was closed')))
     socket.on('data', (bytes) => {
@@ -65,8 +92,13 @@ function ask(port: number, request: Buffer, next: () => boolean): Promise<void> 
       const length = /\r\ncontent-length: (\d+)/i.exec(seen.slice(0, end + 2))?.[1]
       if (length === undefined || seen.length < end + 4 + Number(length)) return
       if (!seen.startsWith('HTTP/1.1 200 ')) return fail(new Error(`not served: ${seen.slice(0, 1000)}`))
+      const body = seen.slice(end + 4)
       seen = ''
-      send()
+      try {
+        send(body)
+      } catch (error) {
+        fail(error as Error)
+      }
     })
   })
 }

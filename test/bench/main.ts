@@ -8,6 +8,7 @@ import * as e2e from './e2e.ts'
 import * as fairness from './fairness.ts'
 import { type Flags, UsageError } from './flags.ts'
 import * as latency from './latency.ts'
+import * as list from './list.ts'
 import * as nodes from './nodes.ts'
 import * as snapshot from './snapshot.ts'
 import { CannotRunError } from './tools.ts'
@@ -20,7 +21,17 @@ type Benchmark = {
   run(flags: Flags, cleanup: Cleanup): Promise<boolean>
 }
 
-const benchmarks: Record<string, Benchmark> = { e2e, latency, drain, fairness, snapshot, bulk, api, nodes }
+const benchmarks: Record<string, Benchmark> = {
+  e2e,
+  latency,
+  drain,
+  fairness,
+  snapshot,
+  bulk,
+  api,
+  list,
+  nodes,
+}
 const cleanup = new Cleanup()
 let interrupted = false
 
