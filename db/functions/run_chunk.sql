@@ -64,9 +64,9 @@ begin
   set
     done = o.done + run_chunk.recipients,
     queue_at = case when p_source = 'queue' and v_chunk.reached < p_to and p_phase is null
-      then least(o.queue_at, v_chunk.reached * 4) else o.queue_at end,
+      then least(o.queue_at, v_chunk.reached * 16) else o.queue_at end,
     waiting_at = case when p_source = 'waiting' and v_chunk.reached < p_to and p_phase is null
-      then least(o.waiting_at, v_chunk.reached * 4) else o.waiting_at end
+      then least(o.waiting_at, v_chunk.reached * 16) else o.waiting_at end
   where o.id = p_id;
 end
 $$;

@@ -207,10 +207,29 @@ describe('more than 10,000 rows', () => {
     ])
   })
 
-  test('two runners are at it at a time, and a third leaves it to them', async () => {
+  test('the claims of a round cover every row once, however far apart their ids are', async () => {
+    await fill(many)
+    for (const gap of [1, 25_000, 79_000, 300_000]) {
+      await sql`select setval('postel.queue_id_seq', nextval('postel.queue_id_seq') + ${gap})`
+      await fill(3)
+    }
+    await hold()
+    const claims: { from: number; to: number; phase: number | null }[] = []
+    for (let claim = await operations.claim(); claim.source === 'queue'; claim = await operations.claim())
+      claims.push({ from: Number(claim.afterId) + 1, to: Number(claim.toId), phase: claim.phase })
+    const rows = await sql<{ id: number }[]>`select id::int from postel.queue order by id`
+    const times = rows.map(
+      ({ id }) => claims.filter(({ from, to, phase }) => id >= from && id <= to && id % 4 === phase).length,
+    )
+    expect(times).toEqual(rows.map(() => 1))
+    await run()
+    expect(await states()).toEqual({ held: rows.length })
+  })
+
+  test('four runners are at it at a time, and a fifth leaves it to them', async () => {
     await fill(many)
     await hold()
-    const others = [postgres(database.url, { max: 1 }), postgres(database.url, { max: 1 })]
+    const others = Array.from({ length: 4 }, () => postgres(database.url, { max: 1 }))
     const release = Promise.withResolvers<void>()
     const started: Promise<void>[] = []
     const running = others.map((other) => {
@@ -310,7 +329,7 @@ describe('rows that others have locked', () => {
   })
 })
 
-test('nothing is lost or doubled while outcomes, releases and two runners work on the same rows', async () => {
+test('nothing is lost or doubled while outcomes, releases and several runners work on the same rows', async () => {
   await fill(many)
   await hold()
   const maintenance = new MaintenanceQueries(sql)
@@ -345,7 +364,7 @@ test('nothing is lost or doubled while outcomes, releases and two runners work o
     }
   }
   const work = Promise.all([outcomes(), releases()])
-  await Promise.all([run(), run()])
+  await Promise.all([run(), run(), run(), run()])
   done = true
   await work
   const result = await states()
