@@ -1,6 +1,6 @@
 -- claim_chunk: what is to be done next of the oldest operation that is not finished: the rows of queue or waiting
 -- (`source`) with ids above after_id up to to_id, of a phase every fourth. Operations run one after the other, as if each had
--- been done at once when it was asked for; four runners may share one. It only moves the cursor, in a transaction of its
+-- been done at once when it was asked for; three runners may share one. It only moves the cursor, in a transaction of its
 -- own, so whoever claims next need not wait until run_chunk has done it; what is claimed and never done, or was locked,
 -- or has moved on under a new id, is met by another round, because an operation is finished only when a look at all of
 -- it finds nothing left. Mail submitted after the operation was asked for is not touched by hold, cancel and bounce; what
@@ -8,7 +8,7 @@
 --
 -- The cursors are id * 16 + step: four windows are gone through in turns, once for each phase, so that runners side by side
 -- are at different pages, and what a phase left behind is dead to all when the next one comes. `id` is null: nothing is to
--- be done, or four runners are at it (`busy`), or what is left
+-- be done, or three runners are at it (`busy`), or what is left
 -- is about to be finished or unlocked by others (`stalled`: ask again a moment later).
 create or replace function postel.claim_chunk(
   p_window integer default null,
@@ -41,7 +41,7 @@ declare
   v_windows integer;
   v_first bigint;
 begin
-  busy := p_id is null and 4 <= (
+  busy := p_id is null and 3 <= (
     select count(*) from pg_locks l
     where l.locktype = 'advisory' and l.granted and l.objid = hashtext('postel.run_chunk')::oid
       and l.database = (select d.oid from pg_database d where d.datname = current_database())

@@ -109,7 +109,7 @@ begin
           from (
             select distinct e.organization_id as k0, e.type as k1, e.message_id as id
             from postel.events e
-            where e.type not in ('accepted', 'queued', 'deferred', 'delivered') and not v_up and e.message_id > v_above and e.message_id < v_below
+            where e.type not in ('accepted', 'queued', 'deferred', 'delivered', 'held', 'released') and not v_up and e.message_id > v_above and e.message_id < v_below
               and (e.organization_id, e.type, e.message_id) > (p_organization_id, t.type, v_above)
               and (e.organization_id, e.type, e.message_id) < (p_organization_id, t.type, v_below)
             order by 1 desc, 2 desc, 3 desc limit v_size
@@ -119,7 +119,7 @@ begin
           from (
             select distinct e.organization_id as k0, e.type as k1, e.message_id as id
             from postel.events e
-            where e.type not in ('accepted', 'queued', 'deferred', 'delivered') and v_up and e.message_id > v_above and e.message_id < v_below
+            where e.type not in ('accepted', 'queued', 'deferred', 'delivered', 'held', 'released') and v_up and e.message_id > v_above and e.message_id < v_below
               and (e.organization_id, e.type, e.message_id) > (p_organization_id, t.type, v_above)
               and (e.organization_id, e.type, e.message_id) < (p_organization_id, t.type, v_below)
             order by 1, 2, 3 limit v_size

@@ -7,16 +7,18 @@ import { store } from './fill.ts'
 import { count, type Flags } from './flags.ts'
 import type { Load } from './load.ts'
 import { countDelivered, now, rate } from './measure.ts'
+import { startNoise } from './noise.ts'
 import { figure, machine, printTable, progress, rounded } from './report.ts'
 import { type Sink, startSink } from './sink.ts'
-import { keepSending } from './snapshot.ts'
+import { keepSending, type Sending } from './snapshot.ts'
 import { type Postel, startPostel } from './system.ts'
 import { findTool } from './tools.ts'
 
-export const usage = 'bulk [--rows 1000000] [--seconds 30] [--sessions 50] [--size 4096] [--json]'
+export const usage = 'bulk [--rows 1000000] [--rate 0] [--seconds 30] [--sessions 50] [--size 4096] [--json]'
 
 export const flags = {
   rows: { type: 'string', default: '1000000' },
+  rate: { type: 'string', default: '0' },
   seconds: { type: 'string', default: '30' },
   sessions: { type: 'string', default: '50' },
   size: { type: 'string', default: '4096' },
@@ -39,6 +41,7 @@ type Measured = { seconds: number; longest_chunk_ms: number; others_per_s: numbe
 /** Fills a paused project's queue, and steers it while other mail flows at full speed; false when mail was lost or left out. */
 export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
   const rows = count(given, 'rows', 1, 10_000_000)
+  const perSecond = count(given, 'rate', 0, 100_000)
   const seconds = count(given, 'seconds', 1, 3600)
   const load: Load = {
     messages: portion,
@@ -52,7 +55,10 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
   const postel = await startPostel(cleanup, { directory: directory.path, sinkPort: sink.port, dkim: 'none' })
   await fill(postel, rows)
   const since = await now(postel)
-  const sender = keepSending(cleanup, directory.path, postel, sink, load)
+  const sender =
+    perSecond > 0
+      ? steadily(cleanup, postel, perSecond, load.size)
+      : keepSending(cleanup, directory.path, postel, sink, load)
   await Promise.race([sleep(warmUpMs), sender.failed])
 
   const from = { count: sink.count(), at: performance.now() }
@@ -89,8 +95,8 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
     duplicated: received - delivered,
   }
   console.log(
-    `\nbulk: ${rows.toLocaleString('en-US')} queued rows of one project; others at full speed, ${load.size} bytes, ` +
-      `${load.sessions} sessions\n${machine()}\n`,
+    `\nbulk: ${rows.toLocaleString('en-US')} queued rows of one project; others ` +
+      `${perSecond > 0 ? `${perSecond}/s` : `at full speed, ${load.sessions} sessions`}, ${load.size} bytes\n${machine()}\n`,
   )
   printTable([
     ['', 'seconds', 'rows/s', 'longest chunk ms', 'others/s', 'to before'],
@@ -108,6 +114,19 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
   if (given.json) console.log(JSON.stringify(rounded(result)))
   if (result.lost > 0) console.error(`${result.lost} messages were lost.`)
   return result.lost <= 0 && left === 0
+}
+
+/** The others' mail at a rate that the machine has room for. */
+function steadily(cleanup: Cleanup, { port }: Postel, perSecond: number, bytes: number): Sending {
+  const noise = startNoise(cleanup, {
+    port,
+    perSecond,
+    clients: ['127.0.0.1'],
+    domains: ['r.test'],
+    bytes,
+    prefix: 'other',
+  })
+  return { failed: new Promise(() => {}), stop: async () => (await noise.stop()).taken }
 }
 
 /** A project of its own, paused, with `rows` messages in the queue: most for one domain. */

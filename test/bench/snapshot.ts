@@ -32,6 +32,13 @@ const portion = 2_000
 const underWayMax = 2_000
 const stallSeconds = 90
 
+export type Sending = {
+  /** Rejects when mail is not taken or not delivered any more; never resolves. */
+  failed: Promise<never>
+  /** Resolves with how much was taken. */
+  stop(): Promise<number>
+}
+
 /** Sends as fast as mail leaves, one minute before the snapshot and then under it; false when a message was lost. */
 export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
   const minutes = count(given, 'minutes', 1, 1440)
@@ -103,7 +110,13 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
  * Keeps the system at its limit without letting the queue grow: a queue that grew would be measured too, and a steady
  * rate below the limit would hide a loss of speed until it is large.
  */
-export function keepSending(cleanup: Cleanup, directory: string, postel: Postel, sink: Sink, load: Load) {
+export function keepSending(
+  cleanup: Cleanup,
+  directory: string,
+  postel: Postel,
+  sink: Sink,
+  load: Load,
+): Sending {
   let sent = 0
   let stopped = false
   const sending = (async () => {
@@ -120,7 +133,6 @@ export function keepSending(cleanup: Cleanup, directory: string, postel: Postel,
     }
   })()
   return {
-    /** Rejects when mail is not taken or not delivered any more; never resolves. */
     failed: new Promise<never>((_, reject) => {
       sending.catch(reject)
     }),

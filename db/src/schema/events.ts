@@ -22,8 +22,9 @@ export const events = postel.table(
     index('events_message_id')
       .on(t.messageId)
       .where(sql`${t.type} not in ('accepted', 'queued', 'deferred', 'delivered')`),
+    // Also without what an operation may do to a million of them at once, which no list is narrowed to
     index('events_organization_id_type_message_id')
       .on(t.organizationId, t.type, t.messageId)
-      .where(sql`${t.type} not in ('accepted', 'queued', 'deferred', 'delivered')`),
+      .where(sql`${t.type} not in ('accepted', 'queued', 'deferred', 'delivered', 'held', 'released')`),
   ],
 )

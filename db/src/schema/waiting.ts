@@ -33,7 +33,6 @@ export const waiting = postel.table(
   (t) => [
     index('waiting_due').on(t.notBefore, t.id).where(sql`${t.state} <> 'held'`),
     index('waiting_message_id').on(t.messageId),
-    index('waiting_held').on(t.projectId).where(sql`${t.state} = 'held'`),
     index('waiting_project_id_message_id').on(t.projectId, t.messageId),
     check('waiting_held_from_valid', sql`${t.heldFrom} in ('queued', 'deferred', 'scheduled')`),
     check('waiting_state_valid', sql`${t.state} in ('deferred', 'scheduled', 'held')`),

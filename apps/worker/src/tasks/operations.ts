@@ -3,13 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TaskContext } from './task.ts'
 
 /** Chunks at a time: with fewer, an operation gets too little of a busy database to end within a minute. */
-const runners = 4
+const runners = 3
 const busyPauseMs = 1_000
 /** What is left is locked by others, who are about to commit. */
 const stalledPauseMs = 200
 
 /**
- * Works until no operation is left. Who finds that four runners are at it leaves it to those, and the minute sweep looks
+ * Works until no operation is left. Who finds that three runners are at it leaves it to those, and the minute sweep looks
  * after all. Safe to be killed at any point.
  */
 export async function runOperations(context: TaskContext): Promise<void> {
