@@ -14,7 +14,8 @@ create or replace function postel.enqueue_waiting(
   out due timestamptz[]
 )
 language plpgsql
--- By key from a list whose length the planner cannot know: it must not scan, nor plan all partitions anew each time
+-- By key from a list whose length the planner cannot know: it must not scan, nor plan all partitions anew each time; nor
+-- read an index through where vacuum found the table empty, as it may for a join by equality (hence the array)
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -43,14 +44,14 @@ begin
       reason = case w.state when 'held' then 'released; waits for who was sending it' else w.reason end,
       expires_at = w.expires_at + case w.state when 'held' then greatest(p_now - w.not_before, interval '0') else interval '0' end
     from input i
-    join postel.waiting b on b.id = i.id
-    where w.id = i.id and i.pause is not null
+    join postel.waiting b on b.id = any (array[i.id])
+    where w.id = any (array[i.id]) and i.pause is not null
     returning w.*, b.state as former_state
   ),
   taken as (
     delete from postel.waiting w
     using input i
-    where w.id = i.id and i.pause is null
+    where w.id = any (array[i.id]) and i.pause is null
     returning w.*
   ),
   pools as materialized (
@@ -110,13 +111,13 @@ begin
         end, '')
       end
     from (select p.*, unnest(p.numbers) as number from placed p) as r
-    where d.message_id = r.message_id and d.number = r.number
+    where d.message_id = any (array[r.message_id]) and d.number = r.number
   ),
   resettled as (
     update postel.deliveries d
     set state = 'deferred', updated_at = p_now
     from (select p.message_id, unnest(p.numbers) as number from paused p where p.former_state = 'held') as r
-    where d.message_id = r.message_id and d.number = r.number
+    where d.message_id = any (array[r.message_id]) and d.number = r.number
   ),
   recorded as (
     insert into postel.events (created_at, organization_id, message_id, number, type)

@@ -11,7 +11,8 @@ create or replace function postel.settle(
 )
 returns bigint
 language plpgsql
--- By key from a list whose length the planner cannot know: it must not scan, nor plan all partitions anew each time
+-- By key from a list whose length the planner cannot know: it must not scan, nor plan all partitions anew each time; nor
+-- read an index through where vacuum found the table empty, as it may for a join by equality (hence the array)
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -25,7 +26,7 @@ begin
     update postel.deliveries d
     set state = p_state, updated_at = p_now, last_reply = coalesce(p_reply, d.last_reply)
     from unnest(p_message_ids, p_numbers, p_organization_ids) as r (message_id, number, organization_id)
-    where d.message_id = r.message_id and d.number = r.number
+    where d.message_id = any (array[r.message_id]) and d.number = r.number
     returning r.organization_id, d.message_id, d.number
   ),
   recorded as (
