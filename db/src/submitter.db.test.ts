@@ -282,12 +282,25 @@ test('memory is bounded: what cannot wait for the database is refused as overloa
 
 test('a stop finishes what is being written and refuses the rest', async () => {
   const tenant = await makeTenant(sql)
-  const submitter = makeSubmitter()
-  const sent = Array.from({ length: 10 }, () => faultOf(submitter.submit(submission(tenant))))
-  await submitter.stop()
-  const results = await Promise.all(sent)
-  expect(new Set(results)).toEqual(new Set(['stored', 'SubmitError unavailable']))
-  expect(await messagesOf(tenant)).toBe(results.filter((result) => result === 'stored').length)
+  const submitter = makeSubmitter({ name: 'stopped', writers: 1 })
+  const { first, stopping } = await sql.begin(async (tx) => {
+    await tx`lock table postel.messages in access exclusive mode`
+    const writing = faultOf(submitter.submit(submission(tenant)))
+    await until(async () => {
+      await tx`select pg_stat_clear_snapshot()`
+      const [row] = await tx<{ count: number }[]>`
+        select count(*)::int as count from pg_stat_activity
+        where application_name = 'stopped-writer' and datname = current_database() and wait_event_type = 'Lock'`
+      return row!.count === 1
+    })
+    const rest = Array.from({ length: 9 }, () => faultOf(submitter.submit(submission(tenant))))
+    const stop = submitter.stop()
+    expect(await Promise.all(rest)).toEqual(Array(9).fill('SubmitError unavailable'))
+    return { first: writing, stopping: stop }
+  })
+  await stopping
+  expect(await first).toBe('stored')
+  expect(await messagesOf(tenant)).toBe(1)
   expect(await faultOf(submitter.submit(submission(tenant)))).toBe('SubmitError unavailable')
 })
 
