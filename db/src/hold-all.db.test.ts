@@ -119,7 +119,7 @@ test('nothing at all is sent until the last of many rows is held, and that is sh
   while (!heard.includes('last')) await new Promise((resolve) => setImmediate(resolve))
   expect(heard).toEqual(['suspensions', 'suspensions', 'last'])
   await unlisten()
-}, 60_000)
+})
 
 test('release_all ends a hold that is still under way', async () => {
   const tenant = await makeTenant(sql)
@@ -130,7 +130,7 @@ test('release_all ends a hold that is still under way', async () => {
   expect((await readPolicies(sql)).allSuspended).toBe(false)
   await sql`call postel.run_operations()`
   expect(await queueNow()).not.toHaveProperty('held by hold_all')
-}, 60_000)
+})
 
 test('release_all waits for a chunk that is being held', async () => {
   const tenant = await makeTenant(sql)

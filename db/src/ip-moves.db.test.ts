@@ -251,7 +251,7 @@ describe('observe', () => {
       },
       expect.objectContaining({ name: 'n2', state: 'draining' }),
     ])
-    expect(seen.nodes[0]!.silentMs).toBeLessThan(5_000)
+    expect(seen.nodes[0]!.silentMs).toBeLessThan(30_000)
     expect(seen.nodes[1]!.silentMs).toBeGreaterThanOrEqual(40_000)
     expect(seen.ips.map(({ id }) => id).sort()).toEqual(tenant.ips.map(({ id }) => id).sort())
     expect(seen.ips.find(({ id }) => id === ip().id)).toEqual({
@@ -290,18 +290,18 @@ describe('observe', () => {
     expect(await aliveMs()).toBeGreaterThan(3_500_000)
     await sql`update postel.nodes set last_seen_at = now() - interval '31 s' where name = 'n1'`
     await queries.renew(one)
-    expect(await aliveMs()).toBeLessThan(5_000)
+    expect(await aliveMs()).toBeLessThan(60_000)
   })
 
   test('a call that failed is tried again in its time', async () => {
     const id = (await begin())!
     await queries.release(one, [ip().id])
     await fleet.attempt(id, 'n2')
-    await fleet.retry(id, 'answered 503', 10_000)
+    await fleet.retry(id, 'answered 503', 600_000)
     const [move] = (await fleet.observe()).moves
     expect(move).toMatchObject({ state: 'attaching', attempts: 1, error: 'answered 503' })
-    expect(move!.retryInMs).toBeGreaterThan(5_000)
-    expect(move!.retryInMs).toBeLessThanOrEqual(10_000)
+    expect(move!.retryInMs).toBeGreaterThan(500_000)
+    expect(move!.retryInMs).toBeLessThanOrEqual(600_000)
   })
 })
 
@@ -393,10 +393,10 @@ describe('for people', () => {
     })
     await queries.release(one, [ip().id])
     await fleet.attempt(id, 'n2')
-    await fleet.retry(id, 'answered 503', 10_000)
+    await fleet.retry(id, 'answered 503', 600_000)
     expect(await shown()).toEqual({
       ...move,
-      state: expect.stringMatching(/^attaching, again in 00:00:0\d$/),
+      state: expect.stringMatching(/^attaching, again in 00:(?:10:00|09:\d\d)$/),
       error: 'answered 503',
       placement: 'moving to n2: node draining; answered 503',
     })

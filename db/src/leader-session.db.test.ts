@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 async function lead(url = database.url, role = 7): Promise<LeaderSession | undefined> {
-  const session = await LeaderSession.tryLead({ url, name: 'postel-test-lead', role, answerMs: 500 })
+  const session = await LeaderSession.tryLead({ url, name: 'postel-test-lead', role, answerMs: 2_000 })
   if (session) sessions.push(session)
   return session
 }

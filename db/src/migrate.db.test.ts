@@ -60,7 +60,7 @@ test('an empty database may be migrated by several processes at once', async () 
   const url = await emptyDatabase()
   await Promise.all([migrate(url), migrate(url), migrate(url)])
   expect(await schemaOf(url)).toEqual(await schemaOf(migrated.url))
-}, 60_000)
+})
 
 test('migrating again changes neither the schema nor the mail, and mail goes on meanwhile', async () => {
   const sql = connect(migrated.url, { name: 'test', max: 1 })

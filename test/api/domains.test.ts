@@ -40,7 +40,7 @@ describe.each(nameServers)('with %s', (_name, startNameServer) => {
 
   beforeAll(async () => {
     dns = await startNameServer()
-    system = await startSystem({ domains: [], worker: { DNS_SERVERS: dns.address, DNS_TIMEOUT_MS: '300' } })
+    system = await startSystem({ domains: [], worker: { DNS_SERVERS: dns.address, DNS_TIMEOUT_MS: '1000' } })
     const { postel } = system
     a = postel.key
     b = await postel.addOrganization()
@@ -54,7 +54,7 @@ describe.each(nameServers)('with %s', (_name, startNameServer) => {
         METRICS_PORT: '0',
         LOG_LEVEL: 'silent',
         DNS_SERVERS: dns.address,
-        DNS_TIMEOUT_MS: '300',
+        DNS_TIMEOUT_MS: '1000',
       }),
       createLogger('api', 'silent'),
     )

@@ -20,7 +20,7 @@ import { startWorld, unique, type World } from './world.ts'
 
 const requests = process.env.POSTEL_SOAK ? 10_000 : 400
 const parallel = 4
-const answerMs = 20_000
+const answerMs = 60_000
 
 type Operation = {
   operationId: string

@@ -44,7 +44,7 @@ beforeAll(async () => {
     DATABASE_URL: cluster.url,
     BACKUP_AGE_RECIPIENTS: await identityToRecipient(identity),
   }
-}, 120_000)
+})
 afterAll(async () => {
   if ('missing' in available) return
   await sql.end({ timeout: 1 })
@@ -272,65 +272,61 @@ withDump('reports all problems of its configuration at once', async () => {
     expect(errors).toContain(`  ${name}: `)
 })
 
-withDump(
-  'what cannot be restored is refused, and the database stays as it was',
-  async () => {
-    expect((await backup()).code).toBe(0)
-    const [object] = store.objects.keys()
-    const url = await emptyDatabase()
-    const client = new ObjectStore({ ...store, endpoint: store.endpoint, pathStyle: true, retryMs: 1 })
-    const refused = async (
-      message: RegExp,
-      { name = object!, into = url, key = identity }: { name?: string; into?: string; key?: string } = {},
-    ) => {
-      const attempt = async () => {
-        const manifest = await chooseBackup(client, 'postel/', name)
-        const env = { PATH: process.env.PATH }
-        await restoreInto({ url: into, store: client, manifest, identityFile: key, env, say: () => {} })
-      }
-      await expect(attempt()).rejects.toThrow(message)
+withDump('what cannot be restored is refused, and the database stays as it was', async () => {
+  expect((await backup()).code).toBe(0)
+  const [object] = store.objects.keys()
+  const url = await emptyDatabase()
+  const client = new ObjectStore({ ...store, endpoint: store.endpoint, pathStyle: true, retryMs: 1 })
+  const refused = async (
+    message: RegExp,
+    { name = object!, into = url, key = identity }: { name?: string; into?: string; key?: string } = {},
+  ) => {
+    const attempt = async () => {
+      const manifest = await chooseBackup(client, 'postel/', name)
+      const env = { PATH: process.env.PATH }
+      await restoreInto({ url: into, store: client, manifest, identityFile: key, env, say: () => {} })
     }
-    await refused(/^the database is not empty \(schema postel, schema graphile_worker/, { into: cluster.url })
-    await refused(/^there is no backup .*--list shows/, { name: 'postel-20200101T000000Z-v1.0.0.dump.age' })
-    await refused(/cannot be decrypted with this identity/, { key: await generateX25519Identity() })
-    await refused(/no private key of age/, { key: 'AGE-SECRET-KEY-1NONE' })
-    const worker = connect(url, { name: 'postel-worker', max: 1 })
-    await worker`select 1`
-    await refused(/^postel-worker is connected to the database: stop all/)
-    await worker.end()
+    await expect(attempt()).rejects.toThrow(message)
+  }
+  await refused(/^the database is not empty \(schema postel, schema graphile_worker/, { into: cluster.url })
+  await refused(/^there is no backup .*--list shows/, { name: 'postel-20200101T000000Z-v1.0.0.dump.age' })
+  await refused(/cannot be decrypted with this identity/, { key: await generateX25519Identity() })
+  await refused(/no private key of age/, { key: 'AGE-SECRET-KEY-1NONE' })
+  const worker = connect(url, { name: 'postel-worker', max: 1 })
+  await worker`select 1`
+  await refused(/^postel-worker is connected to the database: stop all/)
+  await worker.end()
 
-    const manifest = store.objects.get(`${object}.json`)!
-    const said = JSON.parse(manifest.body.toString())
-    const change = (changes: object) =>
-      store.objects.set(`${object}.json`, {
-        ...manifest,
-        body: Buffer.from(JSON.stringify({ ...said, ...changes })),
-      })
-    change({ migrations: 999, postelVersion: '9.0.0' })
-    await refused(/^the backup was made by a newer version of Postel, 9\.0\.0/)
-    change({ pgDumpVersion: '99.1' })
-    await refused(/^pg_restore .* cannot read a dump of pg_dump 99\.1/)
-    change({ postgresVersion: '99.1' })
-    await refused(/^the backup is of PostgreSQL 99\.1, the target is /)
-    change({})
+  const manifest = store.objects.get(`${object}.json`)!
+  const said = JSON.parse(manifest.body.toString())
+  const change = (changes: object) =>
+    store.objects.set(`${object}.json`, {
+      ...manifest,
+      body: Buffer.from(JSON.stringify({ ...said, ...changes })),
+    })
+  change({ migrations: 999, postelVersion: '9.0.0' })
+  await refused(/^the backup was made by a newer version of Postel, 9\.0\.0/)
+  change({ pgDumpVersion: '99.1' })
+  await refused(/^pg_restore .* cannot read a dump of pg_dump 99\.1/)
+  change({ postgresVersion: '99.1' })
+  await refused(/^the backup is of PostgreSQL 99\.1, the target is /)
+  change({})
 
-    store.fault = ({ method, key }) => (method === 'GET' && key === object ? 'truncate' : undefined)
-    await refused(/./)
-    store.fault = () => undefined
-    const stored = store.objects.get(object!)!
-    const damaged = Buffer.from(stored.body)
-    damaged[5000]! ^= 1
-    store.objects.set(object!, { ...stored, body: damaged })
-    await refused(/./)
-    store.objects.set(object!, stored)
-    // All of that has left it empty
-    expect(told(await restore(['--object', object!, '--into', url]))).toEqual({ code: 0, errors: '' })
-    expect((await restore(['--list'])).output).toMatch(
-      /^postel\/postel-.* MB {2}with bodies {2}1 messages {2}Postel \d/,
-    )
-  },
-  180_000,
-)
+  store.fault = ({ method, key }) => (method === 'GET' && key === object ? 'truncate' : undefined)
+  await refused(/./)
+  store.fault = () => undefined
+  const stored = store.objects.get(object!)!
+  const damaged = Buffer.from(stored.body)
+  damaged[5000]! ^= 1
+  store.objects.set(object!, { ...stored, body: damaged })
+  await refused(/./)
+  store.objects.set(object!, stored)
+  // All of that has left it empty
+  expect(told(await restore(['--object', object!, '--into', url]))).toEqual({ code: 0, errors: '' })
+  expect((await restore(['--list'])).output).toMatch(
+    /^postel\/postel-.* MB {2}with bodies {2}1 messages {2}Postel \d/,
+  )
+})
 
 withDump('pg_restore 17 and newer restore into an older server all the same, through psql', async () => {
   if ('missing' in available || available.binaries.major >= 17) return
@@ -356,38 +352,34 @@ withDump('pg_restore 17 and newer restore into an older server all the same, thr
   })
 })
 
-withDump(
-  'a restore into another cluster makes the roles, and needs no superuser',
-  async () => {
-    if ('missing' in available) return
-    expect((await backup()).code).toBe(0)
-    await using other = await startTestCluster({
-      binaries: available.binaries,
-      migrated: false,
-      settings: { fsync: 'off' },
-    })
-    const admin = connect(other.url, { name: 'admin', max: 1 })
-    await admin`create role owner login createrole password 'secret'`
-    await admin`create database restored owner owner template template0 encoding utf8 locale 'C'`
-    const url = new URL(databaseUrl(other.url, 'restored'))
-    url.username = 'owner'
-    url.password = 'secret'
-    expect(told(await restore(['--object', 'latest', '--into', url.href]))).toEqual({ code: 0, errors: '' })
-    await admin`create role app login password 'secret' in role postel_app`
-    await admin.end()
-    url.username = 'app'
-    const app = connect(url.href, { name: 'app', max: 1 })
-    const id = await submitOne(app, tenant)
-    expect([...(await app`select state from postel.deliveries where message_id = ${id}`)]).toEqual([
-      { state: 'queued' },
-    ])
-    expect([
-      ...(await app`select state, recipients::int as n from postel.queue_now where recipients > 0`),
-    ]).toEqual([
-      { state: 'queued', n: 1 },
-      { state: 'held by hold_all', n: 1 },
-    ])
-    await app.end()
-  },
-  180_000,
-)
+withDump('a restore into another cluster makes the roles, and needs no superuser', async () => {
+  if ('missing' in available) return
+  expect((await backup()).code).toBe(0)
+  await using other = await startTestCluster({
+    binaries: available.binaries,
+    migrated: false,
+    settings: { fsync: 'off' },
+  })
+  const admin = connect(other.url, { name: 'admin', max: 1 })
+  await admin`create role owner login createrole password 'secret'`
+  await admin`create database restored owner owner template template0 encoding utf8 locale 'C'`
+  const url = new URL(databaseUrl(other.url, 'restored'))
+  url.username = 'owner'
+  url.password = 'secret'
+  expect(told(await restore(['--object', 'latest', '--into', url.href]))).toEqual({ code: 0, errors: '' })
+  await admin`create role app login password 'secret' in role postel_app`
+  await admin.end()
+  url.username = 'app'
+  const app = connect(url.href, { name: 'app', max: 1 })
+  const id = await submitOne(app, tenant)
+  expect([...(await app`select state from postel.deliveries where message_id = ${id}`)]).toEqual([
+    { state: 'queued' },
+  ])
+  expect([
+    ...(await app`select state, recipients::int as n from postel.queue_now where recipients > 0`),
+  ]).toEqual([
+    { state: 'queued', n: 1 },
+    { state: 'held by hold_all', n: 1 },
+  ])
+  await app.end()
+})

@@ -254,5 +254,4 @@ withDump(
       rmSync(directory, { recursive: true, force: true })
     }
   },
-  300_000,
 )

@@ -98,7 +98,7 @@ beforeAll(async () => {
     )
   }
   await Promise.all(processes.map((process) => process.start()))
-}, 120_000)
+})
 
 afterAll(async () => {
   await Promise.all(processes.map((process) => process.end('SIGKILL')))
@@ -170,7 +170,7 @@ test('mail comes in by SMTP and by REST, leaves at once, and is tried again', as
     'carl@dest.test',
     'slow@dest.test',
   ])
-}, 60_000)
+})
 
 test('every task of the worker does its work', async () => {
   // By graphile-worker's own function, as the apps add theirs
@@ -180,7 +180,7 @@ test('every task of the worker does its work', async () => {
     where j.task_identifier = any (${Object.keys(tasks)}) and j.run_at <= now()`
   await waitFor(async () => (await left()).every(({ error }) => error !== null), 40)
   expect([...(await left())]).toEqual([])
-}, 60_000)
+})
 
 test('the worker makes the partitions that are missing and drops those that are past their time', async () => {
   const past = () => owner<{ name: string }[]>`
@@ -194,7 +194,7 @@ test('the worker makes the partitions that are missing and drops those that are 
   await app`select graphile_worker.add_job('partitions')`
   await waitFor(async () => (await ahead())[0]!.name, 20)
   await waitFor(async () => (await past()).length === 0, 20)
-}, 60_000)
+})
 
 test('no partition that is still needed can be dropped', async () => {
   const [today] = await owner<{ name: string }[]>`select 'messages_' || to_char(now(), 'YYYYMMDD') as name`

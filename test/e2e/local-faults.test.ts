@@ -97,5 +97,4 @@ onLinux(
       rmSync(directory, { recursive: true })
     }
   },
-  90_000,
 )

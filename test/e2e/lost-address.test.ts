@@ -132,7 +132,7 @@ else {
         where address = '127.0.0.1'`,
     )
     await waitUntilEqual(held, ['127.0.0.1'], 30)
-    expect(performance.now() - began).toBeLessThan(30_000)
+    expect(performance.now() - began).toBeLessThan(60_000)
 
     expect((await postel.settled(id, 15)).map(({ state, attempts }) => [state, attempts])).toEqual([
       ['deferred', 1],
@@ -145,5 +145,5 @@ else {
     expect(await postel.finalStates(next)).toEqual(['next@dest.test delivered'])
     expect(await postel.finalStates(id)).toEqual(['reader@dest.test delivered'])
     expect(mx.messages.map(({ source }) => source)).toEqual([lost, '127.0.0.1', '127.0.0.1'])
-  }, 60_000)
+  })
 }

@@ -32,7 +32,7 @@ beforeAll(async () => {
     DELIVERY_COMMAND_SECONDS: '2',
     DELIVERY_CA_FILE: join(directory, 'ca.pem'),
     MTA_STS_PORT: String(web.port),
-    DNS_TIMEOUT_MS: '150',
+    DNS_TIMEOUT_MS: '600',
   }
   system = await startSystem({ mx: good, outbound: outboundEnv })
   system.dns.zones[host] = { A: [system.mx.address] }

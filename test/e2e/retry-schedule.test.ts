@@ -75,4 +75,4 @@ test('what is too old after its last try ends as expired, with one final event (
     select type from postel.events where message_id = ${id} and number = 1 and type <> 'deferred'`
   expect(events.map(({ type }) => type)).toEqual(['expired'])
   expect(await inconsistencies(postel.sql)).toEqual([])
-}, 60_000)
+})

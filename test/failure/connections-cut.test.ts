@@ -27,5 +27,5 @@ test(
       await harness.stop()
     }
   },
-  180_000 * rounds,
+  300_000 * rounds,
 )

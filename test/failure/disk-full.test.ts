@@ -70,7 +70,7 @@ else
       await harness.stop()
       disk.unmount()
     }
-  }, 120_000)
+  })
 
 function fillUp(path: string): void {
   for (const bytes of [1024 * 1024, 4096]) {

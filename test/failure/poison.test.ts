@@ -115,7 +115,7 @@ test('a message kills outbound each time: after five deaths it is held, and othe
   await othersFlow()
   expect(await inconsistencies(postel.sql)).toEqual([])
   outbound.surprises.length = 0
-}, 90_000)
+})
 
 test('inbound throws in the handler of a command or of a message: only that session suffers (C-36)', async () => {
   const bystander = await SmtpClient.open(port)

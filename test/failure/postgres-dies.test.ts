@@ -32,7 +32,7 @@ test(
       await harness.stop()
     }
   },
-  180_000 * rounds,
+  300_000 * rounds,
 )
 
 test('a crash in the middle of a task does not end the worker', async () => {
@@ -63,4 +63,4 @@ test('a crash in the middle of a task does not end the worker', async () => {
   } finally {
     await harness.stop()
   }
-}, 120_000)
+})

@@ -55,4 +55,4 @@ test('a server that has become read-only: 451, nothing lost, and all find its su
   expect(mx.envelopes.filter((line) => line.includes('later@'))).toHaveLength(1)
   expect(mx.envelopes.filter((line) => line.includes('before@'))).toHaveLength(1)
   expect(await inconsistencies(postel.sql)).toEqual([])
-}, 90_000)
+})

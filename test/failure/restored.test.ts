@@ -63,4 +63,4 @@ test('after a restore, mail is held before anything is released, new mail leaves
     await harness.stop()
     rmSync(copy, { recursive: true, force: true })
   }
-}, 120_000)
+})

@@ -19,13 +19,13 @@ beforeAll(async () => {
   await api.start()
   smtp = await Balancer.start(harness.port)
   rest = await Balancer.start(harness.apiPort)
-}, 120_000)
+})
 afterEach(() => harness.stopLoads())
 afterAll(async () => {
   smtp?.stop()
   rest?.stop()
   await harness.stop()
-}, 60_000)
+})
 
 const inOrder = { code: 0, signal: null }
 
@@ -82,5 +82,5 @@ test(
     expect([...harness.ledger.refusals.keys()].filter((reply) => !reply.endsWith(' 421'))).toEqual([])
     expect(await harness.judge()).toEqual(kept)
   },
-  120_000 * rounds,
+  300_000 * rounds,
 )

@@ -81,7 +81,7 @@ test.each(links)(
     )
     for (const { reply, seconds } of refused) {
       expect(reply).toMatch(/^451 4\.3\.0 /)
-      expect(seconds).toBeLessThan(30)
+      expect(seconds).toBeLessThan(45)
     }
     link.mend()
 
@@ -95,7 +95,6 @@ test.each(links)(
     for (let number = 0; number < 6; number++)
       expect((await countsOf(`${connections}${number}@dest.test`)).stored).toBeLessThanOrEqual(1)
   },
-  60_000,
 )
 
 test('the reply to COMMIT is lost: 451, and a client that names its message sends it again without a second copy (C-19)', async () => {
@@ -142,4 +141,4 @@ test('the reply to a release is lost: released once, sent once (C-09)', async ()
   expect((await system.postel.attempts(id)).map(({ outcome }) => outcome)).toEqual(['deferred', 'delivered'])
   expect(await countsOf('again@dest.test')).toEqual({ stored: 1, arrived: 1 })
   expect(await inconsistencies(system.postel.sql)).toEqual([])
-}, 60_000)
+})

@@ -12,7 +12,7 @@ afterAll(() => postel.stop())
 
 test('from loopback', async () => {
   const waits: number[] = []
-  for (let tries = 0; tries < 10; tries++) {
+  while (waits.length < 50 && !waits.some((ms) => ms < 80)) {
     const startedAt = performance.now()
     const client = await postel.connect()
     await client.expect(220)

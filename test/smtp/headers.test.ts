@@ -20,7 +20,7 @@ async function send(
   const client = await postel.session(channel)
   await client.startData()
   client.write(`${data}.\r\n`)
-  const reply = (await client.reply(20)).lines.join('\n')
+  const reply = (await client.reply()).lines.join('\n')
   await client.say('NOOP', 250)
   const stored = (await postel.stored()).slice(before)
   expect(stored).toHaveLength(reply.startsWith('250') ? 1 : 0)

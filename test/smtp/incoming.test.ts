@@ -224,8 +224,8 @@ describe('hostile mail', () => {
     const reply = await sendBack(postel, { to: returnPath, data: data === '' ? '' : `${data}\r\n` })
     const { user, system } = process.cpuUsage(before)
     expect(reply).toMatch(/^(?:250|55\d) /)
-    // The client's side is in it, and the first run of all that is compiled
-    expect((user + system) / 1000).toBeLessThan(1_000)
+    // Some 0.2 s, the client's side and a slow machine not counted; what is quadratic takes minutes
+    expect((user + system) / 1000).toBeLessThan(10_000)
   })
 })
 

@@ -19,7 +19,7 @@ async function send(...headers: string[]): Promise<string> {
   const client = await postel.session()
   await client.startData()
   client.write(`${['From: sender@example.test', 'Subject: x', ...headers].join('\r\n')}\r\n\r\nbody\r\n.\r\n`)
-  return (await client.reply(20)).lines.join('\n')
+  return (await client.reply()).lines.join('\n')
 }
 
 test.each<[string, string[], number, number]>([

@@ -9,7 +9,7 @@ export type Reply = {
   lines: string[]
 }
 
-const replySeconds = 10
+const replySeconds = 40
 
 export class RawSmtp {
   #socket: Socket

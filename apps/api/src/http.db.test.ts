@@ -20,7 +20,7 @@ function raw(text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(text, 'latin1'))
     let seen = ''
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`no answer, only: ${seen}`)))
+    socket.setTimeout(60_000, () => socket.destroy(new Error(`no answer, only: ${seen}`)))
     socket.on('data', (bytes) => {
       seen += bytes.toString('latin1')
       if (/\r\n\r\n/.test(seen)) socket.end()

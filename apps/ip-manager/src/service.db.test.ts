@@ -258,7 +258,7 @@ describe('a provider that is away while a node is drained', () => {
 
   test('what it may have been asked for stays on its way', async () => {
     const address = await drainWithout(() => new ProviderError('unfinished', 'the end was not seen'))
-    await expect(until(() => node('n1').held.includes(address), 4)).rejects.toThrow()
+    await expect(until(() => node('n1').held.includes(address), 1)).rejects.toThrow()
     expect(await drained()).toMatchObject([{ state: 'attaching' }])
     cloud.listFault = undefined
     await until(() => node('n2').held.includes(address), 20)
@@ -350,7 +350,7 @@ describe('two managers', () => {
       const calls = cloud.calls.length
       await kill('n1')
       await until(() => !first.leading)
-      await expect(until(() => cloud.calls.length > calls, 3)).rejects.toThrow()
+      await expect(until(() => cloud.calls.length > calls, 0.75)).rejects.toThrow()
     } finally {
       await taken.end()
     }

@@ -67,7 +67,7 @@ test('a signature is dated by the clock of the database, whatever this machine b
   const fields = await signerOver(async () => row, box).sign(message, of)
   const seconds = Number(/ t=(\d+);/.exec(fields.toString())![1])
   expect(seconds - row.readAt.getTime() / 1000).toBeGreaterThanOrEqual(-1)
-  expect(seconds - row.readAt.getTime() / 1000).toBeLessThan(5)
+  expect(seconds - row.readAt.getTime() / 1000).toBeLessThan(60)
 })
 
 test('mail of a domain that is not verified any more is held, and not signed or sent', async () => {

@@ -76,7 +76,7 @@ test('a quiet subscription is left alone', async () => {
   })
   const [after] = await sql`select pid from pg_stat_activity where application_name = ${name}`
   expect(after).toEqual(before)
-  expect(listener.silentMs).toBeLessThan(5_000)
+  expect(listener.silentMs).toBeLessThan(30_000)
   expect({ ready, errors }).toEqual({ ready: 1, errors: [] })
 })
 

@@ -19,7 +19,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     throw new Error('POSTEL_TEST_SERVER_URL is not set: test databases exist only under "npm test".')
   const name = `${testDatabasePrefix}${process.pid}_${randomBytes(6).toString('hex')}`
   await administer(serverUrl, async (sql) => {
-    const deadline = Date.now() + 10_000
+    const deadline = Date.now() + 60_000
     for (;;) {
       try {
         await sql`create database ${sql(name)} template ${sql(templateName)}`

@@ -52,7 +52,7 @@ test('an unmodified resend SDK creates, lists, renames and removes keys', async 
   expect((await resend.apiKeys.remove(id)).error?.name).toBe('not_found')
   const revokedAt = performance.now()
   while ((await sender.emails.send(email)).error?.name !== 'invalid_api_key') {
-    expect(performance.now() - revokedAt).toBeLessThan(6_000)
+    expect(performance.now() - revokedAt).toBeLessThan(30_000)
     await sleep(100)
   }
 })

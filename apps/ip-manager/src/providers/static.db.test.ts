@@ -66,7 +66,7 @@ test('a planned move of it is given up, its node sends again, and people see why
   }
   await until(async () => (await placement()) === `node draining: given up for now: ${why}`, 10)
   expect(held()).toEqual({ n1: [byHand], n2: [byAgent] })
-}, 60_000)
+})
 
 /** The interface agent of a node; one address is not its own. */
 function startAgent(name: string, network: FakeCloud, foreign: string): { stop(): Promise<void> } {

@@ -1,7 +1,7 @@
 /** Address lists: what From and To may hold, what is ambiguous, and what hostile lists cost. */
 import { describe, expect, test } from '@jest/globals'
 import { isProblem, parseAddressList } from './address.ts'
-import { fastestOfThree } from './testing.ts'
+import { fastestOfThree, soonMs } from './testing.ts'
 
 function read(value: string): string[] | string {
   const list = parseAddressList(value)
@@ -87,7 +87,7 @@ describe('parseAddressList', () => {
     ['halves of encoded words', `${'=?a?q?'.repeat(5_000)}<a@b.test>`],
     ['half an encoded word', `=?a?q?${'='.repeat(31_000)} <a@b.test>`],
     ['too long', 'a'.repeat(1_000_000)],
-  ])('is done within 50 ms: %s', (_name, value) => {
-    expect(fastestOfThree(() => parseAddressList(value))).toBeLessThan(50)
+  ])('is done soon: %s', (_name, value) => {
+    expect(fastestOfThree(() => parseAddressList(value))).toBeLessThan(soonMs)
   })
 })

@@ -1,7 +1,7 @@
 /** Replies of remote servers, as they come. */
 import { expect, test } from '@jest/globals'
 import { parseReply } from './enhanced-status.ts'
-import { fastestOfThree } from './testing.ts'
+import { fastestOfThree, soonMs } from './testing.ts'
 
 test.each([
   ['plain', '250 OK', { code: 250, enhanced: undefined, text: 'OK' }],
@@ -51,5 +51,5 @@ test.each([
   ['many lines', '550-a\r\n'.repeat(500_000)],
 ])('the text is at most 1,000 characters, soon: %s', (_name, reply) => {
   expect(parseReply(reply).text).toHaveLength(1_000)
-  expect(fastestOfThree(() => parseReply(reply))).toBeLessThan(50)
+  expect(fastestOfThree(() => parseReply(reply))).toBeLessThan(soonMs)
 })

@@ -303,7 +303,7 @@ test.each<[string, (socket: Socket) => void, string]>([
   const server = await listenTcp((socket) => void socket.once('data', () => behave(socket)))
   const startedAt = performance.now()
   expect(await faultOf(`http://127.0.0.1:${server.port}/`, { ...open, timeoutMs: 500 })).toBe(fault)
-  expect(performance.now() - startedAt).toBeLessThan(2_500)
+  expect(performance.now() - startedAt).toBeLessThan(15_000)
 })
 
 test('TLS to a server that speaks none fails', async () => {
