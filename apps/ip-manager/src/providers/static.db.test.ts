@@ -58,6 +58,11 @@ test('a planned move of it is given up, its node sends again, and people see why
   // One after the other: half of a pool stays
   await until(() => held().n2!.includes(byAgent) && held().n1!.includes(byHand), 45)
   const why = `${byHand} is still on an interface of n1, whose agent takes off only what it has put on`
+  // Whichever of the two was begun first
+  await until(async () => {
+    const [row] = await sql`select state from postel.ip_moves_now where address = ${byHand}`
+    return row?.state === 'cancelled'
+  }, 45)
   const [move] = await sql`select state, "to", error from postel.ip_moves_now where address = ${byHand}`
   expect(move).toEqual({ state: 'cancelled', to: 'n2', error: why })
   const placement = async () => {
