@@ -29,7 +29,7 @@ export const schema = z.object({
   IP_MANAGER_NODE_DEAD_SECONDS: wholeNumber(30, 30, 3600),
   IP_MANAGER_SETTLE_SECONDS: wholeNumber(300, 0, 86_400),
   IP_MANAGER_PLANNED_MOVES: wholeNumber(4, 1, 1000),
-  IP_MANAGER_LIST_SECONDS: wholeNumber(30, 1, 3600),
+  IP_MANAGER_LIST_SECONDS: wholeNumber(30, 1, 300),
 })
 
 export type IpManagerConfig = Readonly<z.infer<typeof schema>>
