@@ -81,7 +81,7 @@ test.each(links)(
     )
     for (const { reply, seconds } of refused) {
       expect(reply).toMatch(/^451 4\.3\.0 /)
-      expect(seconds).toBeLessThan(45)
+      expect(seconds).toBeLessThan(30)
     }
     link.mend()
 

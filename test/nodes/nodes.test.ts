@@ -111,7 +111,7 @@ const lines = new Set<Socket>()
       return its.every((address) => there.includes(address))
     }, 100)
     // its last heartbeat may be 5 s old when it dies; on a busy machine all of it takes longer
-    expect((await now()) - lastBeat).toBeLessThan(120_000)
+    expect((await now()) - lastBeat).toBeLessThan(90_000)
     expect(longestGapMs).toBeLessThan(30_000)
 
     const before = harness.sink.received.length

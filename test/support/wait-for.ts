@@ -1,11 +1,10 @@
 /** Waiting without sleeping: for a condition, with a deadline that tells what was seen last. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { patience } from '@postel/db/testing/patience'
 
 const everyMs = 20
-/** The seconds that callers give are those of a machine that has time; a busy one has these times as long. */
-const patience = 4
 
-/** What `look` gives as soon as that is truthy. Rejects after `seconds`, on a busy machine, with the last value, or the last error. */
+/** What `look` gives as soon as that is truthy. Rejects after `seconds` times `patience` with the last value, or the last error. */
 export async function waitFor<T>(
   look: () => Promise<T> | T,
   seconds = 10,

@@ -126,7 +126,8 @@ test('a database that never answers: the process shows its own in time', async (
     serve(new DatabaseStateQueries(`postgres://x:y@127.0.0.1:${port}/z`, 'test-metrics'), 100)
     const startedAt = performance.now()
     expectOnlyTheProcess(await scrape())
-    expect(performance.now() - startedAt).toBeLessThan(20_000)
+    // To connect alone it would wait 10 s
+    expect(performance.now() - startedAt).toBeLessThan(8_000)
   } finally {
     await open.pop()?.stop()
     for (const socket of sockets) socket.destroy()

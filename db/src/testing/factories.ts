@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Sql } from '../client.ts'
 import type { Submission } from '../submitter.ts'
+import { patience } from './patience.ts'
 
 export type IpOptions = { state?: string; weight?: number; nodeName?: string; heldBy?: string }
 
@@ -232,9 +233,6 @@ export async function queueRow(
   return row!
 }
 
-/** The seconds that callers give are those of a machine that has time; a busy one has these times as long. */
-const patience = 4
-
 /** Waits until the condition holds. Throws what `describe` says when it does not within the time. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
@@ -244,6 +242,15 @@ export async function until(
   const end = performance.now() + seconds * patience * 1000
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`after ${seconds * patience} s still not: ${describe()}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** Rejects if the condition holds within so many seconds. */
+export async function never(condition: () => boolean, seconds: number): Promise<void> {
+  const end = performance.now() + seconds * 1000
+  while (performance.now() < end) {
+    if (condition()) throw new Error('what must not be is')
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
