@@ -32,6 +32,12 @@ describe('a fault', () => {
     expect(body.message).not.toContain('secret')
   })
 
+  test('a database that fell silent may have stored it: nobody is told that it is not there', () => {
+    const said = (fault: SubmitError['fault']) => toProblem(new SubmitError(fault, '')).body().message
+    expect(said('unavailable')).toMatch(/did not confirm.* same Idempotency-Key/)
+    expect(said('overloaded')).toMatch(/was not stored/)
+  })
+
   test.each(['full', 'unavailable', 'overloaded'] as const)('%s says when to come again', (fault) => {
     expect(toProblem(new SubmitError(fault, '')).headers).toEqual({ 'retry-after': '5' })
   })

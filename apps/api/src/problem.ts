@@ -130,8 +130,13 @@ function fromSubmitError(error: SubmitError): Problem {
     case 'full':
       return unavailable('The service has no room for more mail. Try again later.', error)
     case 'overloaded':
-    case 'unavailable':
       return unavailable('The message was not stored. Try again later.', error)
+    case 'unavailable':
+      // It may be there: what a database that fell silent was sent is carried out when it wakes
+      return unavailable(
+        'The database did not confirm that the message was stored. Send it again: with the same Idempotency-Key it is stored once.',
+        error,
+      )
     default: {
       const unreachable: never = error.fault
       throw new Error(`unreachable: ${unreachable}`)
