@@ -70,6 +70,8 @@ test('a planned move of it is given up, its node sends again, and people see why
     return placed!.placement
   }
   await until(async () => (await placement()) === `node draining: given up for now: ${why}`, 10)
+  // Its node takes it again at its next look
+  await until(() => held().n1!.length > 0, 10)
   expect(held()).toEqual({ n1: [byHand], n2: [byAgent] })
 })
 
