@@ -145,8 +145,9 @@ test('release_all waits for a chunk that is being held', async () => {
       await tx`select pg_advisory_xact_lock_shared(hashtext('postel.run_chunk'))`
       released = releaseAll()
       await until(async () => {
-        const [row] =
-          await sql`select count(*)::int as count from pg_locks where locktype = 'advisory' and not granted`
+        const [row] = await sql`
+          select count(*)::int as count from pg_locks l join pg_database d on d.oid = l.database
+          where l.locktype = 'advisory' and not l.granted and d.datname = current_database()`
         return row!.count === 1
       })
       await tx`select postel.run_chunk(${claim!.id}, ${claim!.source}, ${claim!.after_id}, ${claim!.to_id}, ${claim!.phase})`

@@ -206,7 +206,7 @@ describe('take-over from a dead process', () => {
       { number: 2, ...attempt },
     ])
     const [row] = await sql`
-      select attempts, lost_holders, reason, not_before - now() between '50 s' and '70 s' as waits
+      select attempts, lost_holders, reason, not_before - now() between '20 s' and '70 s' as waits
       from postel.waiting where message_id = ${tried}`
     expect(row).toEqual({
       attempts: 1,

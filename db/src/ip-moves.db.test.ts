@@ -131,12 +131,12 @@ describe('a planned move', () => {
     await fleet.attempt(id, 'n2')
     // It is being asked now
     expect(await fleet.withdraw(id, 'away')).toBe(false)
-    await fleet.postpone(id, 'gave no answer in time', 5_000)
+    await fleet.postpone(id, 'gave no answer in time', 600_000)
     expect((await fleet.observe()).moves).toMatchObject([
       { state: 'releasing', attempts: 1, error: 'gave no answer in time' },
     ])
     const [shown] = await sql`select state from postel.ip_moves_now`
-    expect(shown!.state).toMatch(/^releasing, again in 00:00:0\d$/)
+    expect(shown!.state).toMatch(/^releasing, again in 00:(?:10:00|09:\d\d)$/)
     expect(await fleet.withdraw(id, 'away')).toBe(true)
     expect(await fleet.attempt(id, 'n2')).toBe(false)
     expect(await fleet.withdraw(id, 'away')).toBe(false)
@@ -285,7 +285,7 @@ describe('observe', () => {
   test('a node that was away counts as new from the moment that it is back', async () => {
     const aliveMs = async () => (await fleet.observe()).nodes.find(({ name }) => name === 'n1')!.aliveMs
     await sql`update postel.nodes set alive_since = now() - interval '1 hour' where name = 'n1'`
-    await sql`update postel.nodes set last_seen_at = now() - interval '29 s' where name = 'n1'`
+    await sql`update postel.nodes set last_seen_at = now() - interval '20 s' where name = 'n1'`
     await queries.renew(one)
     expect(await aliveMs()).toBeGreaterThan(3_500_000)
     await sql`update postel.nodes set last_seen_at = now() - interval '31 s' where name = 'n1'`
@@ -340,13 +340,13 @@ describe('the interface agent', () => {
     await report('n1', ['192.0.2.77'])
     const [node] = (await fleet.observe()).nodes
     expect(node).toMatchObject({ name: 'n1', addresses: ['192.0.2.77'] })
-    expect(node!.agentSilentMs).toBeLessThan(5_000)
+    expect(node!.agentSilentMs).toBeLessThan(30_000)
   })
 
   test('is believed for 30 s, and longer only where the sender has not spoken since', async () => {
     const seen = async () => (await fleet.observe()).nodes[0]!.addresses
     await report('n1', ['192.0.2.77'])
-    await sql`update postel.nodes set agent_seen_at = now() - interval '29 s' where name = 'n1'`
+    await sql`update postel.nodes set agent_seen_at = now() - interval '20 s' where name = 'n1'`
     expect(await seen()).toEqual(['192.0.2.77'])
     await sql`update postel.nodes set agent_seen_at = now() - interval '31 s' where name = 'n1'`
     expect(await seen()).toEqual(expect.arrayContaining([...addresses(), '192.0.2.250']))

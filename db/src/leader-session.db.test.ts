@@ -23,13 +23,13 @@ afterEach(async () => {
 })
 
 async function lead(url = database.url, role = 7): Promise<LeaderSession | undefined> {
-  const session = await LeaderSession.tryLead({ url, name: 'postel-test-lead', role, answerMs: 2_000 })
+  const session = await LeaderSession.tryLead({ url, name: 'postel-test-lead', role })
   if (session) sessions.push(session)
   return session
 }
 
 test('one of several leads, and when it gives that back another does', async () => {
-  const first = (await lead())!
+  const first = await waitToLead()
   await first.prove()
   expect(await lead()).toBeUndefined()
   expect(await lead(database.url, 8)).toBeDefined()
@@ -41,7 +41,7 @@ test('one of several leads, and when it gives that back another does', async () 
 })
 
 test('whose connection is cut leads no more, and is told so', async () => {
-  const first = (await lead())!
+  const first = await waitToLead()
   await sql`
     select pg_terminate_backend(pid) from pg_stat_activity
     where application_name = 'postel-test-lead' and datname = current_database()`
@@ -53,7 +53,7 @@ test('whose connection is cut leads no more, and is told so', async () => {
 })
 
 test('whose lock is gone while its connection lives proves nothing', async () => {
-  const first = (await lead())!
+  const first = await waitToLead()
   await first.query('select pg_advisory_unlock_all()')
   await expect(first.prove()).rejects.toThrow(LeadershipLost)
   expect(first.signal.aborted).toBe(true)
@@ -61,7 +61,7 @@ test('whose lock is gone while its connection lives proves nothing', async () =>
 
 test('who gets no answer leads no more', async () => {
   const link = await FaultyLink.start(database.url)
-  const first = (await lead(link.url))!
+  const first = await waitToLead(link.url)
   await first.prove()
   link.swallow()
   await expect(first.prove()).rejects.toThrow(LeadershipLost)
@@ -70,16 +70,16 @@ test('who gets no answer leads no more', async () => {
 })
 
 test('a statement that the server refuses does not end leadership', async () => {
-  const first = (await lead())!
+  const first = await waitToLead()
   await expect(first.query('select 1 / 0')).rejects.toThrow('division by zero')
   await first.prove()
 })
 
-/** The server notices the end of a session a moment later. */
-async function waitToLead(): Promise<LeaderSession> {
+/** The server notices the end of a session, of an earlier test too, a moment later. */
+async function waitToLead(url = database.url): Promise<LeaderSession> {
   let session: LeaderSession | undefined
   await until(async () => {
-    session = await lead()
+    session = await lead(url)
     return session !== undefined
   })
   return session!

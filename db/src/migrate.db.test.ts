@@ -31,12 +31,12 @@ async function emptyDatabase(): Promise<string> {
   return databaseUrl(migrated.url, name)
 }
 
-/** Everything in the schemas: relations with their columns, functions with their text, constraints. */
+/** Everything in the schemas: relations with their columns, functions with their text, constraints; one day's partitions. */
 async function schemaOf(url: string): Promise<string[]> {
   const sql = connect(url, { name: 'test', max: 1 })
   try {
     const rows = await sql<{ line: string }[]>`
-      select line from (
+      select distinct regexp_replace(line, '_\\d{8}', '_day', 'g') as line from (
         select 'column ' || c.oid::regclass || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
           || ' ' || a.attnotnull as line
         from pg_attribute a join pg_class c on c.oid = a.attrelid

@@ -50,6 +50,8 @@ test('what is there is held when an organization is stopped, and goes on as it w
   const [why] = await sql`select reason from postel.waiting where message_id = ${late}`
   expect(why).toEqual({ reason: 'organization stopped: spam' })
 
+  // However long that took, it was held a moment ago
+  await sql`update postel.waiting set not_before = now() + interval '1 minute' where message_id = ${queued}`
   await moderate(sql, operator, tenant.organizationId, 'active', 'settled')
   expect(await statesOf(late)).toEqual(['1 queued', 'queue dest.test 1'])
   for (const id of [scheduled, lateScheduled])

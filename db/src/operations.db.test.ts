@@ -334,26 +334,28 @@ test('nothing is lost or doubled while outcomes, releases and several runners wo
   await hold()
   const maintenance = new MaintenanceQueries(sql)
   let done = false
+  const record = async (): Promise<boolean> => {
+    const rows = await sql<{ id: string; ip: number; m: string }[]>`
+      select id::text, ip_id as ip, message_id as m from postel.queue order by random() limit 50`
+    if (rows.length === 0) return false
+    const tried = rows.map((row, index) => ({
+      ...row,
+      id: Number(row.id),
+      at: 0,
+      ms: 1,
+      doubt: false,
+      n: [1],
+      o: [index % 2 ? 'delivered' : 'deferred'],
+      c: [250],
+      e: [null],
+      k: [null],
+      t: ['reply'],
+    }))
+    await sql`select postel.record_outcomes(${JSON.stringify(tried)}::text::json)`
+    return true
+  }
   const outcomes = async () => {
-    while (!done) {
-      const rows = await sql<{ id: string; ip: number; m: string }[]>`
-        select id::text, ip_id as ip, message_id as m from postel.queue order by random() limit 50`
-      if (rows.length === 0) return
-      const tried = rows.map((row, index) => ({
-        ...row,
-        id: Number(row.id),
-        at: 0,
-        ms: 1,
-        doubt: false,
-        n: [1],
-        o: [index % 2 ? 'delivered' : 'deferred'],
-        c: [250],
-        e: [null],
-        k: [null],
-        t: ['reply'],
-      }))
-      await sql`select postel.record_outcomes(${JSON.stringify(tried)}::text::json)`
-    }
+    while (!done) if (!(await record())) return
   }
   const releases = async () => {
     while (!done) {
@@ -363,6 +365,8 @@ test('nothing is lost or doubled while outcomes, releases and several runners wo
       await maintenance.releaseDue(500)
     }
   }
+  // One at least before the runners have all of it
+  await record()
   const work = Promise.all([outcomes(), releases()])
   await Promise.all([run(), run(), run()])
   done = true

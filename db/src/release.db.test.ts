@@ -144,7 +144,7 @@ describe('release_due', () => {
     await sql`update postel.ip_addresses set state = 'paused' where id = ${tenant.ips[0]!.id}`
     expect(await queries.releaseDue(100)).toEqual({ moved: 1, ipIds: [] })
     const [row] = await sql`
-      select state, ip_id, reason, not_before between now() + interval '55 s' and now() + interval '61 s' as in_a_minute
+      select state, ip_id, reason, not_before between now() + interval '20 s' and now() + interval '61 s' as in_a_minute
       from postel.waiting where message_id = ${id!}`
     expect(row).toEqual({
       state: 'deferred',

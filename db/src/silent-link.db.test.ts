@@ -25,7 +25,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   link = await FaultyLink.start(database.url)
-  submitter = new Submitter({ url: link.url, name: 'silent', onStored: () => {}, statementTimeoutMs: 2_000 })
+  submitter = new Submitter({ url: link.url, name: 'silent', onStored: () => {}, statementTimeoutMs: 4_000 })
 })
 afterEach(async () => {
   await link.stop()
@@ -50,7 +50,7 @@ test('on open connections all are refused when the first has waited long enough 
     ...Array.from({ length: 5 }, () => outcomeOf(submitter.submitAll([submission(tenant, {})]))),
   ])
   expect(new Set(outcomes.map(({ result }) => result))).toEqual(new Set(['unavailable']))
-  // 2 s for the statement and 5 s for its answer, or 10 s for a writer that has to connect first
+  // 4 s for the statement and 5 s for its answer, or 10 s for a writer that has to connect first
   expect(Math.max(...outcomes.map(({ seconds }) => seconds))).toBeLessThan(40)
 
   link.mend()
@@ -64,7 +64,7 @@ test('silence between connecting and the first statement is noticed, too', async
   const client = new BodyClient({
     url: link.url,
     name: 'settings',
-    statementTimeoutMs: 2_000,
+    statementTimeoutMs: 4_000,
     settings: { synchronous_commit: 'on' },
   })
   try {

@@ -4,7 +4,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { connect, type Sql } from './client.ts'
 import { databaseFault } from './errors.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
-import { inconsistencies, makeIp, makeTenant, stateOf, submitBatch, submitOne } from './testing/factories.ts'
+import {
+  awayFromMidnight,
+  inconsistencies,
+  makeIp,
+  makeTenant,
+  stateOf,
+  submitBatch,
+  submitOne,
+} from './testing/factories.ts'
 
 let database: TestDatabase
 let sql: Sql
@@ -318,6 +326,7 @@ describe('the source IP', () => {
 })
 
 test('mail for a day without a partition is put off, not refused for ever', async () => {
+  await awayFromMidnight()
   const tenant = await makeTenant(sql)
   const failure = sql.begin(async (tx) => {
     const name = `messages_${new Date().toISOString().slice(0, 10).replaceAll('-', '')}`

@@ -241,7 +241,7 @@ describe('when the database is away', () => {
 
 test('a statement that takes too long is given up, and nothing of it is stored', async () => {
   const tenant = await makeTenant(sql)
-  const submitter = makeSubmitter({ statementTimeoutMs: 1_000 })
+  const submitter = makeSubmitter({ statementTimeoutMs: 3_000 })
   const failure = await sql.begin(async (tx) => {
     await tx`lock table postel.messages in access exclusive mode`
     return faultOf(submitter.submit(submission(tenant)))

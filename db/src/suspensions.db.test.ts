@@ -28,6 +28,8 @@ afterAll(async () => {
   await database.drop()
 })
 beforeEach(async () => {
+  // With its answer comes all that earlier tests have notified
+  await listener`select 1`
   heard = []
   tenant = await makeTenant(sql, { ips: [{ heldBy: randomUUID() }] })
 })
@@ -174,8 +176,8 @@ describe('explain', () => {
       /^google has asked us to slow down: at 25% of its limits from 10\.[\d.]+, 5 connections and 60 messages a minute: 421 4\.7\.28 slow down; in line behind 0 others for dest\.test$/,
     ],
     [
-      { state: 'backing_off', until: 31, reason: 'connect ECONNREFUSED' },
-      /^cannot connect to google, next try in 00:00:(30|31): connect ECONNREFUSED; in line/,
+      { state: 'backing_off', until: 3_595, reason: 'connect ECONNREFUSED' },
+      /^cannot connect to google, next try in 00:59:\d\d: connect ECONNREFUSED; in line/,
     ],
     [
       { state: 'suspended', until: 1_800, reason: '550 5.7.1 blocked', refusals: 5 },
@@ -212,14 +214,19 @@ describe('explain', () => {
       insert into postel.outbound_processes (id, node_name, heartbeat_at, in_flight)
       select ${randomUUID()}::uuid, 'n', now() - interval '35 s', array[id] from postel.queue where message_id = ${id}`
     expect([...(await sql`select state, blocked_by from postel.explain(${id})`)]).toEqual([
-      { state: 'sending', blocked_by: 'the process that was sending it has been silent for 00:00:35' },
+      {
+        state: 'sending',
+        blocked_by: expect.stringMatching(
+          /^the process that was sending it has been silent for 00:00:(3[5-9]|[45]\d)$/,
+        ),
+      },
     ])
   })
 
   test('says that no worker seems to run when what is due stays', async () => {
     const id = await submitOne(sql, tenant, { sendAt: new Date(Date.now() + 60_000) })
     await sql`update postel.waiting set state = 'deferred', not_before = now() - interval '6 minutes' where message_id = ${id}`
-    expect(await blockedBy(id)).toBe('due since 00:06:00: no worker seems to run')
+    expect(await blockedBy(id)).toMatch(/^due since 00:06:\d\d: no worker seems to run$/)
   })
 
   test('says of held mail that its sending was under way', async () => {

@@ -4,13 +4,14 @@ import { connect, type Sql } from './client.ts'
 import { ReportQueries } from './queries/reports.ts'
 import { readUsage, UsageQueries } from './queries/usage.ts'
 import { createTestDatabase, type TestDatabase } from './testing/create-test-database.ts'
-import { makeTenant, submitOne, type Tenant } from './testing/factories.ts'
+import { awayFromMidnight, makeTenant, submitOne, type Tenant } from './testing/factories.ts'
 
 let database: TestDatabase
 let sql: Sql
 let usage: UsageQueries
 
 beforeAll(async () => {
+  await awayFromMidnight()
   database = await createTestDatabase()
   sql = connect(database.url, { name: 'test', max: 4 })
   usage = new UsageQueries(sql)

@@ -125,7 +125,13 @@ test('nodes_now: who is alive, who went silent, and which node has nobody', asyn
   const rows = await sql`select node, state, holds, in_flight, process_id from postel.nodes_now`
   expect([...rows]).toEqual([
     { node: 'empty', state: 'no outbound process', holds: [], in_flight: 0, process_id: null },
-    { node: 'gone', state: 'silent since 00:03:00', holds: [], in_flight: 0, process_id: silent },
+    {
+      node: 'gone',
+      state: expect.stringMatching(/^silent since 00:03:\d\d$/),
+      holds: [],
+      in_flight: 0,
+      process_id: silent,
+    },
     { node: 'node', state: 'alive', holds: [tenant.ips[0]!.address], in_flight: 2, process_id: holder },
   ])
 })
@@ -146,7 +152,7 @@ test('ips_now: each IP of the pool, who holds it and since when, and what is on 
     state: 'active',
     reason: null,
     node: 'node',
-    held_for: '00:01:30',
+    held_for: expect.stringMatching(/^00:01:[345]\d$/),
     queued: 2,
     in_flight: 1,
     sites: null,

@@ -40,7 +40,7 @@ describe.each(nameServers)('with %s', (_name, startNameServer) => {
 
   beforeAll(async () => {
     dns = await startNameServer()
-    system = await startSystem({ domains: [], worker: { DNS_SERVERS: dns.address, DNS_TIMEOUT_MS: '1000' } })
+    system = await startSystem({ domains: [], worker: { DNS_SERVERS: dns.address, DNS_TIMEOUT_MS: '2000' } })
     const { postel } = system
     a = postel.key
     b = await postel.addOrganization()
@@ -54,7 +54,7 @@ describe.each(nameServers)('with %s', (_name, startNameServer) => {
         METRICS_PORT: '0',
         LOG_LEVEL: 'silent',
         DNS_SERVERS: dns.address,
-        DNS_TIMEOUT_MS: '1000',
+        DNS_TIMEOUT_MS: '2000',
       }),
       createLogger('api', 'silent'),
     )
@@ -163,6 +163,12 @@ describe.each(nameServers)('with %s', (_name, startNameServer) => {
   /** The worker looks at the domain now. */
   async function recheck(id: string): Promise<void> {
     const { sql } = system.postel
+    // A look that is under way began before what the test has just changed, and would be taken for the one that is asked for
+    await waitFor(async () => {
+      const looks = await sql`
+        select from graphile_worker.jobs where task_identifier = 'domains' and locked_at is not null`
+      return looks.length === 0
+    }, 20)
     const [before] = await sql`select checked_at::text as at from postel.domains where id = ${id}`
     await sql`update postel.domains set next_check_at = now() where id = ${id}`
     await waitFor(async () => {
@@ -611,10 +617,10 @@ describe.each(nameServers)('with %s', (_name, startNameServer) => {
       update postel.dkim_keys k set private_key = o.private_key
       from postel.dkim_keys o
       where k.domain_id = ${one.id} and o.domain_id = ${two.id} and k.algorithm = o.algorithm`
-    const sent = system.mx.messages.length
     const { body } = await send(one)
     const [delivery] = await system.postel.settled(body.id)
     expect(delivery).toMatchObject({ state: 'deferred', reply: expect.stringContaining('DKIM key') })
-    expect(system.mx.messages.length).toBe(sent)
+    // Mail of the tests before may still be on its way
+    expect(system.mx.messages.filter(({ content }) => content.includes(`@${one.name}`))).toEqual([])
   })
 })

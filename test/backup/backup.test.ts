@@ -60,7 +60,13 @@ beforeEach(async () => {
   await sql`truncate postel.backups`
 })
 
-const backup = (changes: Record<string, string> = {}) => run('backup', { ...env, ...changes })
+/** The lock of the one before goes with its connection, a moment after its end. */
+const unlocked = () =>
+  waitFor(async () => (await sql`select from pg_locks where locktype = 'advisory'`).length === 0, 60)
+const backup = async (changes: Record<string, string> = {}) => {
+  await unlocked()
+  return run('backup', { ...env, ...changes })
+}
 const restore = (args: readonly string[], changes: Record<string, string> = {}) =>
   run('restore', { ...env, ...changes }, ['--identity', join(directory, 'key.txt'), ...args])
 const records = async () => [...(await sql`select ok, error from postel.backups order by id`)]
@@ -155,8 +161,8 @@ withDump('without bodies it is smaller, and a restore says how much mail cannot 
 withDump(
   'deletes what is older than it is to keep, and what killed processes left, and nothing else',
   async () => {
-    const day = (days: number) =>
-      new Date(Date.now() - days * 86_400_000).toISOString().replace(/[-:]|\.\d+/g, '')
+    const now = Date.now()
+    const day = (days: number) => new Date(now - days * 86_400_000).toISOString().replace(/[-:]|\.\d+/g, '')
     const put = (name: string) =>
       store.objects.set(`postel/${name}`, { body: Buffer.from('x'), modifiedAt: new Date() })
     const name = (days: number) => `postel-${day(days)}-v0.1.0.dump.age`
@@ -193,7 +199,7 @@ withDump('is good although what is outdated cannot be deleted, and says that', a
 withDump('only one is taken at a time', async () => {
   const other = connect(cluster.url, { name: 'test', max: 1 })
   await other`select pg_advisory_lock(hashtext('postel.backup'))`
-  expect(told(await backup())).toEqual({
+  expect(told(await run('backup', env))).toEqual({
     code: 3,
     errors: 'No backup: another backup of this database is being taken',
   })
@@ -231,6 +237,7 @@ withDump.each<[string, Failing, RegExp]>([
 })
 
 withDump('nothing is left when it is told to stop', async () => {
+  await unlocked()
   store.bytesPerSecond = 1000
   const stop = new AbortController()
   const running = run('backup', env, [], stop.signal)
@@ -296,6 +303,11 @@ withDump('what cannot be restored is refused, and the database stays as it was',
   await worker`select 1`
   await refused(/^postel-worker is connected to the database: stop all/)
   await worker.end()
+  // It is there a moment longer
+  await waitFor(
+    async () =>
+      (await sql`select from pg_stat_activity where application_name = 'postel-worker'`).length === 0,
+  )
 
   const manifest = store.objects.get(`${object}.json`)!
   const said = JSON.parse(manifest.body.toString())

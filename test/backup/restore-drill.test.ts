@@ -132,6 +132,11 @@ withDump(
       await submit('done1@x.test', 'done2@x.test', 'bounce1@x.test')
       await harness.drain()
       await waitFor(() => hook.told.length === 3)
+      // Done each minute, which could be the one of the backup
+      await waitFor(async () => {
+        await harness.sql`select graphile_worker.add_job('suppressions', job_key := 'suppressions')`
+        return (await harness.sql`select from postel.suppressions`).length === 1
+      })
 
       // Mail that waits for each of the reasons
       await harness.sql`update postel.projects set retry_schedule_seconds = array[3600]`

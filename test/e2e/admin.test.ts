@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { freePort } from '@postel/db/embedded/address'
 import { createTestDatabase, type TestDatabase } from '@postel/db/testing/create-test-database'
 import { until } from '@postel/db/testing/factories'
 import { totp } from '@postel/runtime/testing/totp'
 import { AppProcess } from '../ledger/app-process.ts'
+import { ownPort } from '../support/ports.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'postel-admin-'))
@@ -24,7 +24,7 @@ let env: Record<string, string>
 
 beforeAll(async () => {
   database = await createTestDatabase()
-  const port = await freePort()
+  const port = await ownPort()
   url = `http://127.0.0.1:${port}`
   env = {
     DATABASE_URL: database.url,

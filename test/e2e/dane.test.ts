@@ -31,7 +31,7 @@ let system: System
 let domains = 0
 
 beforeAll(async () => {
-  system = await startSystem({ mx: good, outbound: { DNS_DNSSEC: 'true', DNS_TIMEOUT_MS: '600' } })
+  system = await startSystem({ mx: good, outbound: { DNS_DNSSEC: 'true', DNS_TIMEOUT_MS: '2000' } })
 })
 
 afterAll(() => system.stop())

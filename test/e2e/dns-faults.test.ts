@@ -11,7 +11,7 @@ const faults: readonly Fault[] = ['SERVFAIL', 'REFUSED', 'silence', 'cut off', '
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem({ outbound: { DNS_TIMEOUT_MS: '600' } })
+  system = await startSystem({ outbound: { DNS_TIMEOUT_MS: '2000' } })
 })
 
 afterAll(() => system.stop())

@@ -7,7 +7,8 @@ const many = 10_500
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem()
+  // It reads when it hears to: a poll may come between the commit below and the word of it
+  system = await startSystem({ outbound: { OUTBOUND_POLL_SECONDS: '60' } })
 })
 afterAll(() => system.stop())
 

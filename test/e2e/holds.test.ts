@@ -15,13 +15,14 @@ beforeAll(async () => {
 afterEach(async () => {
   await Promise.all(services.splice(0).map((service) => service.stop()))
   await system.postel.sql`delete from postel.ip_holders`
+  await system.postel.sql`update postel.ip_addresses set node_name = null`
   system.mx.messages.length = 0
 })
 
 afterAll(() => system.stop())
 
-async function startOutbound(): Promise<OutboundService> {
-  const service = await system.postel.startOutbound(system.outboundEnv)
+async function startOutbound(env: Record<string, string> = {}): Promise<OutboundService> {
+  const service = await system.postel.startOutbound({ ...system.outboundEnv, ...env })
   services.push(service)
   return service
 }
@@ -64,8 +65,11 @@ test('a hold that expired is taken over, and what was in flight waits as in doub
       join postel.ip_holders h on h.process_id = p.id`
     return row!.rows === 1
   })
-  await postel.sql`update postel.ip_holders set expires_at = now() - interval '1 s'`
-  await startOutbound()
+  // Where it is not to be held any more, the first cannot take it back before the second is there
+  await postel.sql`
+    with moved as (update postel.ip_addresses set node_name = 'second')
+    update postel.ip_holders set expires_at = now() - interval '1 s'`
+  await startOutbound({ NODE_NAME: 'second' })
   expect(await holder()).not.toBe(firstHolder)
   expect((await postel.settled(id)).map(({ state, attempts }) => [state, attempts])).toEqual([
     ['deferred', 1],

@@ -7,7 +7,7 @@ import { type System, startSystem } from '../support/system.ts'
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem({ outbound: { DELIVERY_COMMAND_SECONDS: '2' } })
+  system = await startSystem({ outbound: { DELIVERY_COMMAND_SECONDS: '5' } })
 })
 
 afterAll(() => system.stop())

@@ -9,7 +9,7 @@ let system: System
 beforeAll(async () => {
   system = await startSystem({
     mx: [{ starttls: 'works' }, {}],
-    outbound: { DELIVERY_FINAL_DOT_SECONDS: '1' },
+    outbound: { DELIVERY_FINAL_DOT_SECONDS: '5' },
   })
 })
 

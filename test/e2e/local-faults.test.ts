@@ -39,6 +39,7 @@ test('the source address is not there (EADDRNOTAVAIL): no try is counted, and it
   await postel.sql`update postel.ip_addresses set address = '127.0.0.1'`
   await postel.startOutbound(system.outboundEnv)
   expect(await postel.finalStates(id)).toEqual(['reader@dest.test delivered'])
+  expect(await postel.finalStates(next)).toEqual(['next@dest.test delivered'])
   expect((await postel.deliveries(id)).map(({ attempts }) => attempts)).toEqual([1])
   expect(mx.messages.map(({ source }) => source)).toEqual(['127.0.0.1', '127.0.0.1'])
 })

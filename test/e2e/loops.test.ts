@@ -14,6 +14,7 @@ let system: System
 beforeAll(async () => {
   // 127.0.0.1 sends; the other belongs to the system too, wherever it is held
   system = await startSystem({
+    outbound: false,
     mx: [busy, {}],
     addresses: ['127.0.0.1', '127.0.0.77'],
     zones: {
@@ -53,8 +54,7 @@ beforeAll(async () => {
   })
   await system.postel.sql`
     update postel.ip_addresses set ehlo_name = 'OUT2.postel.test' where address = '127.0.0.77'`
-  // Read when postel_control says so
-  await system.postel.sql`select pg_notify('postel_control', '')`
+  await system.postel.startOutbound(system.outboundEnv)
 })
 
 afterAll(() => system.stop())

@@ -48,6 +48,8 @@ test('what waits for its reply ends first; what comes meanwhile leaves from the 
   await waitFor(() => mx.messages.length === 1)
 
   const move = await begin()
+  // Until it knows of the move, the holder goes on with what comes
+  await postel.holdsRenewed()
   const others = await Promise.all(Array.from({ length: 5 }, submit))
   expect(await arrive(move)).toBe(false)
   expect(await heldBy()).toBe('n1')

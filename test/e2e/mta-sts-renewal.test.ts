@@ -48,7 +48,7 @@ function announce(domain: string, id: string): void {
 /** With policies that were fetched by another process long ago. */
 async function start(stored: StoredPolicy[] = [], options: Partial<StsPoliciesOptions> = {}) {
   policies = new StsPolicies({
-    resolver: new Resolver({ servers: [dns.address], dnssec: false, timeoutMs: 600 }),
+    resolver: new Resolver({ servers: [dns.address], dnssec: false }),
     port: web.port,
     allowPrivate: true,
     contexts,
@@ -128,7 +128,7 @@ test.each<[string, (domain: string) => void, unknown]>([
   [
     'the policy host is slow',
     (domain) => {
-      web.policies[domain] = { body: file, afterMs: 4_000 }
+      web.policies[domain] = { body: file, afterMs: 10_000 }
     },
     { fault: undefined, unknown: true },
   ],
@@ -142,7 +142,7 @@ test.each<[string, (domain: string) => void, unknown]>([
 ])('%s: what is sure is told from what is not', async (_name, spoil, lookup) => {
   const domain = domainWith(file)
   spoil(domain)
-  const { lookUp } = bound(await start([], { waitMs: 2_000 }))
+  const { lookUp } = bound(await start([], { waitMs: 5_000 }))
   expect(await lookUp(domain)).toEqual({ policy: undefined, ...(lookup as object) })
 })
 

@@ -29,10 +29,9 @@ beforeAll(async () => {
   await writeFile(join(directory, 'ca.pem'), authority.cert)
   web = await FakePolicyHost.start(authority)
   outboundEnv = {
-    DELIVERY_COMMAND_SECONDS: '2',
+    DELIVERY_COMMAND_SECONDS: '5',
     DELIVERY_CA_FILE: join(directory, 'ca.pem'),
     MTA_STS_PORT: String(web.port),
-    DNS_TIMEOUT_MS: '600',
   }
   system = await startSystem({ mx: good, outbound: outboundEnv })
   system.dns.zones[host] = { A: [system.mx.address] }

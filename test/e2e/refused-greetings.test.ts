@@ -26,7 +26,7 @@ beforeEach(async () => {
     'mx2.test': { A: ['127.0.0.3'] },
   })
   router = new Router({
-    resolver: new Resolver({ servers: [dns.address], dnssec: false, timeoutMs: 600 }),
+    resolver: new Resolver({ servers: [dns.address], dnssec: false }),
     port: mxs[0]!.port,
     allowPrivate: true,
   })

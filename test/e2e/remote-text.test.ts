@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { freePort } from '@postel/db/embedded/address'
 import { AppProcess } from '../ledger/app-process.ts'
 import type { MxScript } from '../support/fake-mx.ts'
+import { ownPort } from '../support/ports.ts'
 import { message } from '../support/postel.ts'
 import { type System, startSystem } from '../support/system.ts'
 
@@ -16,8 +16,8 @@ let api: AppProcess
 let apiPort: number
 
 beforeAll(async () => {
-  system = await startSystem({ outbound: { DELIVERY_COMMAND_SECONDS: '2' } })
-  apiPort = await freePort()
+  system = await startSystem()
+  apiPort = await ownPort()
   const env = {
     DATABASE_URL: system.postel.databaseUrl,
     POSTEL_UNSAFE_DATABASE: 'true',

@@ -51,7 +51,7 @@ test('each try waits as the schedule says, give or take a tenth by chance (D-28)
 test('what is too old after its last try ends as expired, with one final event (D-28)', async () => {
   const { postel, mx } = system
   mx.script = { rcpt: { 'never@dest.test': '451 4.3.0 not now' } }
-  await postel.sql`update postel.projects set retry_schedule_seconds = array[1], expire_after_seconds = 4`
+  await postel.sql`update postel.projects set retry_schedule_seconds = array[1], expire_after_seconds = 8`
   const id = await postel.submit({ to: ['never@dest.test', 'now@dest.test'], data: message() })
   await postel.settled(id)
   await postel.retry(id)
@@ -67,7 +67,7 @@ test('what is too old after its last try ends as expired, with one final event (
   expect(attempts.length).toBeGreaterThanOrEqual(2)
   expect(new Set(attempts.map(({ outcome }) => outcome))).toEqual(new Set(['deferred']))
   const [age] = await postel.sql`
-    select d.updated_at - m.created_at between interval '4 s' and interval '20 s' as "in time"
+    select d.updated_at - m.created_at between interval '8 s' and interval '40 s' as "in time"
     from postel.deliveries d join postel.messages m on m.id = d.message_id
     where d.message_id = ${id} and d.number = 1`
   expect(age).toEqual({ 'in time': true })

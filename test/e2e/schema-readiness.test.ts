@@ -9,7 +9,6 @@ import { readConfig as readApiConfig } from '@postel/api/config'
 import { ApiService } from '@postel/api/service'
 import { bootstrap } from '@postel/db/bootstrap'
 import { connect, type Sql } from '@postel/db/client'
-import { freePort } from '@postel/db/embedded/address'
 import { migrate } from '@postel/db/migrate'
 import { schemaMissing } from '@postel/db/schema-version'
 import { createTestDatabase, type TestDatabase } from '@postel/db/testing/create-test-database'
@@ -21,6 +20,7 @@ import { createSecretBox } from '@postel/runtime/secret-box'
 import { readConfig as readWorkerConfig } from '@postel/worker/config'
 import { WorkerService } from '@postel/worker/service'
 import { AppProcess } from '../ledger/app-process.ts'
+import { ownPort } from '../support/ports.ts'
 import { RawSmtp } from '../support/raw-smtp.ts'
 import { waitFor } from '../support/wait-for.ts'
 
@@ -46,7 +46,7 @@ type Started = { started: Promise<void>; health: string; port: number; stop(): P
 async function environment(
   url: string,
 ): Promise<{ env: Record<string, string>; health: string; port: number }> {
-  const [health, port] = [await freePort(), await freePort()]
+  const [health, port] = [await ownPort(), await ownPort()]
   const env = {
     DATABASE_URL: url,
     POSTEL_UNSAFE_DATABASE: 'true',
@@ -152,7 +152,8 @@ test('apps live and wait until the database is migrated, then take mail', async 
       secretBox: createSecretBox(secret),
       addresses: [],
     })
-    await Promise.all(apps.map(({ started }) => started))
+    // inbound says it by /readyz: its start has a time limit, which the migration takes from
+    await Promise.all(others.map(({ started }) => started))
     for (const app of apps) await waitFor(async () => (await ask(app, '/readyz')) === '200 ok')
     // The trusted network came after inbound had started: it is known within seconds
     expect(await waitFor(() => submit(inbound.port), 30)).toMatch(/queued as/)

@@ -8,7 +8,7 @@ import { waitUntilEqual } from '../support/wait-for.ts'
 let system: System
 
 beforeAll(async () => {
-  system = await startSystem({ outbound: { DELIVERY_COMMAND_SECONDS: '2' } })
+  system = await startSystem({ outbound: { DELIVERY_COMMAND_SECONDS: '5' } })
 })
 
 afterAll(() => system.stop())

@@ -21,11 +21,15 @@ beforeAll(async () => {
   await writeFile(join(directory, 'ca.pem'), authority.cert)
   system = await startSystem({
     mx: { starttls: 'works' },
-    outbound: { DELIVERY_COMMAND_SECONDS: '2', DELIVERY_CA_FILE: join(directory, 'ca.pem') },
+    outbound: false,
   })
   await system.postel.sql`
     insert into postel.destination_rules (name, domains, tls) values ('strict', '{*.strict.test}', 'enforced')`
-  await system.postel.sql`select pg_notify('postel_control', '')`
+  await system.postel.startOutbound({
+    ...system.outboundEnv,
+    DELIVERY_COMMAND_SECONDS: '5',
+    DELIVERY_CA_FILE: join(directory, 'ca.pem'),
+  })
 })
 
 afterAll(async () => {

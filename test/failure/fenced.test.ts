@@ -15,6 +15,7 @@ test('a sender that wakes up after its lease sends nothing that its successor ha
     const load = harness.load()
     await harness.flows(50)
     await pause(harness.random.between(0, 1_000))
+    await harness.caughtUp()
 
     harness.outbound.signal('SIGSTOP')
     const stoppedAt = performance.now()

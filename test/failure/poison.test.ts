@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
-import { freePort } from '@postel/db/embedded/address'
 import { inconsistencies } from '@postel/db/testing/factories'
 import { AppProcess } from '../ledger/app-process.ts'
 import { SmtpClient } from '../ledger/smtp-client.ts'
+import { ownPort } from '../support/ports.ts'
 import { message } from '../support/postel.ts'
 import { type System, startSystem } from '../support/system.ts'
 import { waitFor } from '../support/wait-for.ts'
@@ -26,7 +26,7 @@ beforeAll(async () => {
     mx: { extensions: ['PIPELINING'] },
     dkim: ['ed25519-sha256'],
   })
-  port = await freePort()
+  port = await ownPort()
   const env = {
     DATABASE_URL: system.postel.databaseUrl,
     POSTEL_UNSAFE_DATABASE: 'true',

@@ -39,7 +39,7 @@ test('a server that has become read-only: 451, nothing lost, and all find its su
   // The old primary answers as a standby: whoever was connected is cut off, and whoever connects is read-only
   await setReadOnly(true)
   await postel.sql`
-    select pg_terminate_backend(pid) from pg_stat_activity
+    select pg_terminate_backend(pid, 10000) from pg_stat_activity
     where datname = current_database() and application_name like 'postel-%'`
   expect(await submit('meanwhile@dest.test')).toMatch(/^451 4\.3\.0 /)
   expect(await submit('meanwhile@dest.test')).toMatch(/^451 4\.3\.0 /)

@@ -1,12 +1,13 @@
 /** A new version takes the place of the old one, process by process, under load: as Deployments and the DaemonSet do it. */
 
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals'
-import { freePort } from '@postel/db/embedded/address'
 import type { AppProcess } from '../ledger/app-process.ts'
 import { Balancer } from '../ledger/balancer.ts'
 import { Harness, kept } from '../ledger/harness.ts'
 import { rounds } from '../ledger/random.ts'
 import { sendByRest } from '../ledger/rest-client.ts'
+import { ownPort } from '../support/ports.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 let harness: Harness
 let smtp: Balancer
@@ -35,22 +36,25 @@ test(
     const load = harness.load({ port: smtp.port })
     const statuses = new Set<number>()
     let sending = true
-    const byRest = Array.from({ length: 2 }, async (_, client) => {
-      for (let number = 0; sending; number++)
+    const answered = [0, 0]
+    const byRest = answered.map(async (_, client) => {
+      while (sending) {
         statuses.add(
-          await sendByRest(`rest-${client}-${number}@d0.test`, {
+          await sendByRest(`rest-${client}-${answered[client]}@d0.test`, {
             port: rest.port,
             key: harness.apiKey,
             ledger: harness.ledger,
           }),
         )
+        answered[client]!++
+      }
     })
     await harness.flows()
 
     let { inbound, worker, outbound } = harness
     for (let round = 0; round < rounds; round++) {
       // Deployments: the new one is ready, the old one gets no new connections, and then SIGTERM
-      const [smtpPort, submissionsPort, apiPort] = [await freePort(), await freePort(), await freePort()]
+      const [smtpPort, submissionsPort, apiPort] = [await ownPort(), await ownPort(), await ownPort()]
       const next = {
         inbound: harness.makeApp('inbound', `inbound-${round}`, {
           SMTP_SUBMISSION_PORT: `${smtpPort}`,
@@ -63,6 +67,9 @@ test(
       await Promise.all([next.inbound.start(), next.api.start(), next.worker.start()])
       smtp.use(smtpPort)
       rest.use(apiPort)
+      // What preStop waits for: a connection that nobody has accepted yet ends with the listener
+      const before = [...answered]
+      await waitFor(() => answered.every((count, client) => count > before[client]!))
       const ends = await Promise.all([inbound, api, worker].map((app) => app.end('SIGTERM')))
       expect(ends).toEqual([inOrder, inOrder, inOrder])
       await harness.flows()

@@ -28,6 +28,7 @@ test(
       expect(await harness.outbound.end('SIGTERM')).toEqual(inOrder)
       expect(performance.now() - began).toBeLessThan(40_000)
       // Its holds were given back: the next one needs neither a supervisor nor the 30 s until they expire
+      expect([...(await harness.sql`select ip_id from postel.ip_holders`)]).toEqual([])
       await harness.outbound.start()
       const delivered = harness.sink.received.length
       await waitFor(() => harness.sink.received.length > delivered, 15)

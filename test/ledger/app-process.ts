@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { patience } from '@postel/db/testing/patience'
 
 /** `ip-manager/agent`: the interface agent. */
 export type AppName = 'inbound' | 'outbound' | 'worker' | 'api' | 'ip-manager' | 'ip-manager/agent'
@@ -9,7 +10,7 @@ export type AppName = 'inbound' | 'outbound' | 'worker' | 'api' | 'ip-manager' |
 export type Exit = { code: number | null; signal: NodeJS.Signals | null }
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const startSeconds = 50
+const startSeconds = 30 * patience
 const mains: Partial<Record<AppName, string>> = { 'ip-manager/agent': 'apps/ip-manager/src/agent/main.ts' }
 
 export type ProcessOptions = {

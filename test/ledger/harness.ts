@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap, type DkimAlgorithm } from '@postel/db/bootstrap'
 import { connect, type Sql } from '@postel/db/client'
-import { freePort } from '@postel/db/embedded/address'
 import type { Binaries } from '@postel/db/embedded/binaries'
 import type { PostgresCluster } from '@postel/db/embedded/cluster'
 import { inconsistencies } from '@postel/db/testing/factories'
 import { startTestCluster, type TestCluster } from '@postel/db/testing/start-test-cluster'
 import { createSecretBox } from '@postel/runtime/secret-box'
+import { ownPort } from '../support/ports.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { type AppName, AppProcess, type ProcessOptions } from './app-process.ts'
 import { Ledger, Load, type LoadOptions } from './load.ts'
@@ -139,7 +139,7 @@ export class Harness {
       random,
       own,
       sink,
-      [await freePort(), await freePort(), await freePort()],
+      [await ownPort(), await ownPort(), await ownPort()],
       options.env ?? {},
     )
     try {
@@ -211,6 +211,7 @@ export class Harness {
   }
 
   async #kill(apps: readonly AppProcess[]): Promise<void> {
+    await this.caughtUp()
     const sessions = this.sink.sessions()
     await Promise.all(apps.map((app) => app.end('SIGKILL')))
     await waitFor(() => sessions.every((socket) => socket.destroyed))
@@ -218,16 +219,24 @@ export class Harness {
     await this.#sql`select postel.expire_holders(${node})`
   }
 
-  /** What the sink has and the database does not know as final, while no sender runs. */
+  /** Notes what is in doubt, while no sender runs. */
   async noteDoubt(): Promise<void> {
+    const doubted = await this.#unrecorded()
+    for (const recipient of doubted) this.inDoubt.add(recipient)
+    this.doubts.push(doubted.size)
+  }
+
+  /** Waits until few are in doubt: while a backend of Postgres was paused for a moment, a sender goes on, and records later. */
+  async caughtUp(): Promise<void> {
+    await waitFor(async () => (await this.#unrecorded()).size <= 25, 30)
+  }
+
+  /** What the sink has and the database does not know as final. */
+  async #unrecorded(): Promise<Set<string>> {
     const rows = await this.#sql<{ recipient: string }[]>`
       select recipient from postel.deliveries where state in ('delivered', 'bounced', 'expired')`
     const final = new Set(rows.map((row) => row.recipient))
-    const doubted = new Set(
-      this.sink.received.map(({ recipient }) => recipient).filter((each) => !final.has(each)),
-    )
-    for (const recipient of doubted) this.inDoubt.add(recipient)
-    this.doubts.push(doubted.size)
+    return new Set(this.sink.received.map(({ recipient }) => recipient).filter((each) => !final.has(each)))
   }
 
   /** Waits until every recipient has its final state. Rejects with what is left, and why. */

@@ -35,7 +35,7 @@ export class FakePolicyHost {
       setTimeout(() => {
         response.writeHead(wanted ? status : 400, { 'content-type': type, ...(location && { location }) })
         response.end(body)
-      }, afterMs)
+      }, afterMs).unref()
     })
   }
 

@@ -247,6 +247,16 @@ export class Postel {
     await this.sql`select postel.retry(${id}::uuid)`
   }
 
+  /** Resolves when all holds were renewed since, so that who has them knows what was decided of its IPs before. */
+  async holdsRenewed(): Promise<void> {
+    const [row] = await this.sql<{ at: string }[]>`select (clock_timestamp() + interval '30 s')::text as at`
+    await waitFor(async () => {
+      const [holds] = await this.sql<{ renewed: boolean | null }[]>`
+        select bool_and(h.expires_at > ${row!.at}::text::timestamptz) as renewed from postel.ip_holders h`
+      return holds!.renewed
+    })
+  }
+
   /** Another organization, which owns these domains; gives an API key of it. */
   async addOrganization(...domains: string[]): Promise<string> {
     const key = `pk_test_${randomBytes(12).toString('hex')}`

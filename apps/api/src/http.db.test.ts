@@ -25,7 +25,8 @@ function raw(text: string): Promise<string> {
       seen += bytes.toString('latin1')
       if (/\r\n\r\n/.test(seen)) socket.end()
     })
-    socket.once('error', reject)
+    // A server that has answered resets the connection of whoever has more to say
+    socket.once('error', (error) => /\r\n\r\n/.test(seen) || reject(error))
     socket.once('close', () => resolve(seen))
   })
 }

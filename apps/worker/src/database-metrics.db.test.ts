@@ -25,7 +25,7 @@ afterEach(async () => {
   await Promise.all(open.map((each) => each.stop()))
 })
 
-function serve(queries: DatabaseStateQueries, patienceMs = 2_500): void {
+function serve(queries: DatabaseStateQueries, patienceMs = 60_000): void {
   const onError = (collector: string) => failed.push(collector)
   open.push(new DatabaseMetrics({ registry, queries, onError, patienceMs }))
 }

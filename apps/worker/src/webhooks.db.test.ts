@@ -17,7 +17,8 @@ import { type Answer, type Told, WebhookEndpoint } from './testing/webhook-endpo
 
 const POSTEL_SECRET = randomBytes(32).toString('base64')
 const secretBox = createSecretBox(POSTEL_SECRET)
-const timeoutSeconds = 1
+/** A machine that pauses answers within it all the same. */
+const timeoutSeconds = 5
 
 let database: TestDatabase
 let sql: Sql
@@ -83,10 +84,12 @@ async function addWebhook(
   return { id, path, secret }
 }
 
-async function addDelivery(webhookId: string, count = 1): Promise<void> {
+/** With an attempt behind it, the one after the next is minutes away: none comes while a test looks. */
+async function addDelivery(webhookId: string, { count = 1, attempts = 0 } = {}): Promise<void> {
   await sql`
-    insert into postel.webhook_deliveries (webhook_id, type, payload, next_attempt_at)
-    select ${webhookId}, 'email.sent', '{"type":"email.sent","data":{"subject":"ä"}}', now() from generate_series(1, ${count})`
+    insert into postel.webhook_deliveries (webhook_id, type, payload, attempts, next_attempt_at)
+    select ${webhookId}, 'email.sent', '{"type":"email.sent","data":{"subject":"ä"}}', ${attempts}, now()
+    from generate_series(1, ${count})`
 }
 
 /** As if what is tried again were due. */
@@ -174,20 +177,20 @@ const status =
 test('2xx is success, all else is tried again, 410 ends it', async () => {
   const redirects = 'redirects are not followed.'
   const cases: [Answer, string][] = [
-    [status(200), 'delivered 1 200'],
-    [status(201), 'delivered 1 201'],
-    [status(204), 'delivered 1 204'],
-    [status(301, { location: '/other' }), `pending 1 301 It answered 301: ${redirects}`],
-    [status(302, { location: '/other' }), `pending 1 302 It answered 302: ${redirects}`],
-    [status(307, { location: 'http://169.254.169.254/' }), `pending 1 307 It answered 307: ${redirects}`],
-    [status(308, { location: '/other' }), `pending 1 308 It answered 308: ${redirects}`],
-    [status(410), 'failed 1 410 It answered 410.'],
+    [status(200), 'delivered 2 200'],
+    [status(201), 'delivered 2 201'],
+    [status(204), 'delivered 2 204'],
+    [status(301, { location: '/other' }), `pending 2 301 It answered 301: ${redirects}`],
+    [status(302, { location: '/other' }), `pending 2 302 It answered 302: ${redirects}`],
+    [status(307, { location: 'http://169.254.169.254/' }), `pending 2 307 It answered 307: ${redirects}`],
+    [status(308, { location: '/other' }), `pending 2 308 It answered 308: ${redirects}`],
+    [status(410), 'failed 2 410 It answered 410.'],
     ...[400, 401, 403, 404, 429, 500, 502, 504].map((code): [Answer, string] => [
       status(code),
-      `pending 1 ${code} It answered ${code}.`,
+      `pending 2 ${code} It answered ${code}.`,
     ]),
-    [silent, 'pending 1 The server did not answer in time.'],
-    [(_, response) => response.destroy(), 'pending 1 The connection failed: ECONNRESET.'],
+    [silent, 'pending 2 The server did not answer in time.'],
+    [(_, response) => response.destroy(), 'pending 2 The connection failed: ECONNRESET.'],
   ]
   const worker = await startWorker()
   const answers = new Map<string, Answer>()
@@ -197,11 +200,11 @@ test('2xx is success, all else is tried again, 410 ends it', async () => {
     const webhook = await addWebhook()
     answers.set(webhook.path, answer)
     webhooks.push(webhook)
-    await addDelivery(webhook.id)
+    await addDelivery(webhook.id, { attempts: 1 })
   }
   await queries.runNow()
   const met = async () => (await Promise.all(webhooks.map(({ id }) => outcomes(id)))).flat()
-  await until(async () => !(await met()).includes('pending 0'))
+  await until(async () => !(await met()).includes('pending 1'))
   expect(await met()).toEqual(cases.map(([, outcome]) => outcome))
   expect(webhooks.map(({ path }) => endpoint.at(path).length)).toEqual(cases.map(() => 1))
   expect(endpoint.at('/other')).toEqual([])
@@ -237,9 +240,9 @@ test('tried again, the body and the id are the same, the time is not, and both s
   endpoint.answer = (_, response) => response.writeHead(500).end()
   await startWorker()
   const webhook = await addWebhook()
-  await addDelivery(webhook.id)
+  await addDelivery(webhook.id, { attempts: 1 })
   await queries.runNow()
-  await until(() => endpoint.told.length === 1)
+  await until(async () => (await outcomes(webhook.id))[0] === 'pending 2 500 It answered 500.')
   const next = randomBytes(24)
   await sql`
     update postel.webhooks
@@ -283,17 +286,21 @@ test('dead, slow and failing endpoints with many events do not keep others waiti
   for (let n = 0; n < 12; n++) {
     const other = await makeTenant(sql)
     const { id } = await addWebhook({ url: dead.url('/'), organizationId: other.organizationId })
-    await addDelivery(id, 2_000)
+    await addDelivery(id, { count: 2_000 })
   }
-  await startWorker()
+  await startWorker({ WEBHOOKS_TIMEOUT_SECONDS: '1' })
   await until(() => dead.told.length >= 64)
   const webhook = await addWebhook()
   const submittedAt = new Map<string, number>()
-  const waits = () =>
-    endpoint.at(webhook.path).map(({ at, body }) => {
+  /** By mail: one whose answer missed the second that there is comes again. */
+  const waits = () => {
+    const first = new Map<string, number>()
+    for (const { at, body } of endpoint.at(webhook.path)) {
       const { data } = JSON.parse(body) as { data: { email_id: string } }
-      return at - submittedAt.get(data.email_id)!
-    })
+      if (!first.has(data.email_id)) first.set(data.email_id, at - submittedAt.get(data.email_id)!)
+    }
+    return [...first.values()]
+  }
   for (let n = 1; n <= 40; n++) {
     const startedAt = performance.now()
     submittedAt.set(await submitOne(sql, tenant), startedAt)
@@ -337,15 +344,15 @@ test('on private networks nothing is told unless that is allowed', async () => {
   await startWorker({ WEBHOOKS_ALLOW_PRIVATE: 'false' })
   const webhook = await addWebhook()
   const named = await addWebhook({ url: 'https://localhost:8443/' })
-  for (const { id } of [webhook, named]) await addDelivery(id)
+  for (const { id } of [webhook, named]) await addDelivery(id, { attempts: 1 })
   await queries.runNow()
   await until(
     async () =>
-      (await outcomes(named.id))[0] !== 'pending 0' && (await outcomes(webhook.id))[0] !== 'pending 0',
+      (await outcomes(named.id))[0] !== 'pending 1' && (await outcomes(webhook.id))[0] !== 'pending 1',
   )
   expect([...(await outcomes(webhook.id)), ...(await outcomes(named.id))]).toEqual([
-    'pending 1 The URL must be an https:// URL.',
-    'pending 1 The URL must not be on a private network.',
+    'pending 2 The URL must be an https:// URL.',
+    'pending 2 The URL must not be on a private network.',
   ])
   expect(endpoint.told).toEqual([])
 })

@@ -102,7 +102,7 @@ type Proxy = {
 }
 
 /** A way to the database that can be made to swallow what passes, or to change what the client says. */
-async function startProxy(): Promise<Proxy> {
+async function startProxy(host = '127.0.0.1'): Promise<Proxy> {
   const target = new URL(database.url)
   const proxy: Proxy = {
     url: '',
@@ -123,8 +123,9 @@ async function startProxy(): Promise<Proxy> {
       from.on('error', () => to.destroy())
     }
   })
-  await new Promise<void>((resolve) => proxy.server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => proxy.server.listen(0, host, resolve))
   const url = new URL(database.url)
+  url.hostname = host
   url.port = String((proxy.server.address() as { port: number }).port)
   proxy.url = url.href
   return proxy
@@ -165,14 +166,16 @@ test('a link that swallows everything is found out within seconds, and replaced'
 })
 
 test('a database that is away at the start is waited for', async () => {
-  const proxy = await startProxy()
+  // An address of its own, because at 127.0.0.1 any outgoing connection may take the port meanwhile
+  const host = '127.0.0.77'
+  const proxy = await startProxy(host)
   const { port } = proxy.server.address() as { port: number }
   await new Promise((resolve) => proxy.server.close(resolve))
   const listener = makeListener({ url: proxy.url })
   await listener.start()
   expect(ready).toBe(0)
   expect(errors).toHaveLength(1)
-  proxy.server.listen(port, '127.0.0.1')
+  proxy.server.listen(port, host)
   try {
     await until(() => ready === 1)
     await hears('there')

@@ -97,7 +97,9 @@ test('the live tail is capped per second, and work is not', async () => {
 test('a broken connection loses hints, says so, and the next ones go', async () => {
   publisher.work([1])
   await until(() => heard.length === 1)
-  await listener`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'publisher'`
+  await listener`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name = 'publisher' and datname = current_database()`
   await until(async () => {
     publisher.work([2])
     await settle()

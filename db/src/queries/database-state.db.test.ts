@@ -148,20 +148,21 @@ async function rowsRead(): Promise<number> {
   return row!.read
 }
 
+const ended = (name: string) =>
+  until(async () => {
+    const [row] = await sql`select from pg_stat_activity where application_name = ${name}`
+    return row === undefined
+  })
+
 /** How many rows the work reads: Postgres has counted them once its session has ended. */
 async function readBy(work: () => Promise<void>): Promise<number> {
-  const ended = () =>
-    until(async () => {
-      const [row] = await sql`select from pg_stat_activity where application_name = 'test-state'`
-      return row === undefined
-    })
-  await ended()
+  await ended('test-state')
   // What this session itself has read
   await sql`select pg_stat_force_next_flush()`
   const before = await rowsRead()
   await work()
   await queries.stop()
-  await ended()
+  await ended('test-state')
   return (await rowsRead()) - before
 }
 
@@ -202,6 +203,7 @@ test('rows that are dead before the front, and cannot be removed, are read once'
     expect(read).toBeLessThan(2 * dead)
   } finally {
     await snapshot.end({ timeout: 0 })
+    await ended('test-snapshot')
   }
 })
 

@@ -18,27 +18,33 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   if (!serverUrl)
     throw new Error('POSTEL_TEST_SERVER_URL is not set: test databases exist only under "npm test".')
   const name = `${testDatabasePrefix}${process.pid}_${randomBytes(6).toString('hex')}`
-  await administer(serverUrl, async (sql) => {
-    const deadline = Date.now() + 60_000
-    for (;;) {
-      try {
-        await sql`create database ${sql(name)} template ${sql(templateName)}`
-        return
-      } catch (error) {
-        // object_in_use: something looks at the template just now.
-        if ((error as { code?: string }).code !== '55006' || Date.now() > deadline) throw error
-      }
-      await sleep(50)
-    }
-  })
+  await administer(serverUrl, (sql) =>
+    // Something may look at the template just now
+    untilFree(() => sql`create database ${sql(name)} template ${sql(templateName)}`),
+  )
   await administer(databaseUrl(serverUrl, name), recordOwnVersion)
   return {
     url: databaseUrl(serverUrl, name),
     name,
     drop: () =>
-      administer(serverUrl, async (sql) => {
-        await sql`drop database if exists ${sql(name)} with (force)`
-      }),
+      administer(serverUrl, (sql) =>
+        // Whom it cuts off may take longer to go than the server waits
+        untilFree(() => sql`drop database if exists ${sql(name)} with (force)`),
+      ),
+  }
+}
+
+/** Tries for a minute, as long as the database is in use (object_in_use). */
+async function untilFree(work: () => PromiseLike<unknown>): Promise<void> {
+  const deadline = Date.now() + 60_000
+  for (;;) {
+    try {
+      await work()
+      return
+    } catch (error) {
+      if ((error as { code?: string }).code !== '55006' || Date.now() > deadline) throw error
+    }
+    await sleep(50)
   }
 }
 

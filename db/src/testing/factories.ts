@@ -1,5 +1,5 @@
 /** Rows that tests start from. Each call makes new ones under new names, so tests of one file do not meet. */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import type { Sql } from '../client.ts'
 import type { Submission } from '../submitter.ts'
 import { patience } from './patience.ts'
@@ -67,7 +67,7 @@ export async function makeIp(
   poolId: number,
   { state = 'active', weight = 100, nodeName, heldBy }: IpOptions = {},
 ): Promise<{ id: number; address: string }> {
-  const address = `10.${randomBytes(3).join('.')}`
+  const address = nextAddress()
   const [ip] = await sql<{ id: number }[]>`
     insert into postel.ip_addresses (pool_id, address, state, weight, node_name)
     values (${poolId}, ${address}::inet, ${state}, ${weight}, ${nodeName ?? null}) returning id`
@@ -80,6 +80,14 @@ export async function makeIp(
       values (${ip!.id}, ${heldBy}, 1, now(), now() + interval '1 hour')`
   }
   return { id: ip!.id, address }
+}
+
+let addresses = randomInt(2 ** 24)
+
+/** Counted on, because drawn ones would meet now and then. */
+function nextAddress(): string {
+  const number = addresses++ % 2 ** 24
+  return `10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`
 }
 
 export function domainOf(address: string): string {
@@ -244,6 +252,13 @@ export async function until(
     if (performance.now() > end) throw new Error(`after ${seconds * patience} s still not: ${describe()}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
+}
+
+const dayMs = 86_400_000
+
+/** For tests that name days or months: waits out what is left of the UTC day when that is less than a minute. */
+export async function awayFromMidnight(): Promise<void> {
+  await until(() => dayMs - (Date.now() % dayMs) > 60_000, 30)
 }
 
 /** Rejects if the condition holds within so many seconds. */

@@ -1,6 +1,7 @@
 /** Figures of mail, counted from its events, with the unmodified resend SDK. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { MetricsQueries } from '@postel/db/queries/metrics'
+import { awayFromMidnight } from '@postel/db/testing/factories'
 import { Resend } from 'resend'
 import { startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
@@ -11,6 +12,7 @@ let queries: MetricsQueries
 const ids: string[] = []
 
 beforeAll(async () => {
+  await awayFromMidnight()
   api = await startApi()
   tenant = await api.tenant('example.test', 'second.test')
   resend = new Resend(tenant.key, { baseUrl: api.url })

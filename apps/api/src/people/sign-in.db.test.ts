@@ -20,7 +20,12 @@ test('an unknown address and a wrong password get the same answer in the same ti
   const person = await makePerson(api)
   const took: Record<string, number[]> = { [person.email]: [], 'nobody@people.test': [] }
   const answers = new Set<string>()
-  for (let round = 0; round < 4; round++)
+  const ratio = () => {
+    const [known, unknown] = Object.values(took).map((times) => Math.min(...times))
+    return Math.max(known!, unknown!) / Math.min(known!, unknown!)
+  }
+  // Only the fastest of each counts: more rounds where the machine stood still in all of the first
+  for (let round = 0; round < 4 || (round < 20 && ratio() >= 4); round++)
     for (const email of Object.keys(took)) {
       await forgetTries(api)
       const startedAt = performance.now()
@@ -33,8 +38,7 @@ test('an unknown address and a wrong password get the same answer in the same ti
     }
   expect([...answers]).toEqual([expect.stringMatching(/^\[401,.*INVALID_EMAIL_OR_PASSWORD/)])
   // A password is hashed in both cases: without that, one of them would take a tenth of the other
-  const [known, unknown] = Object.values(took).map((times) => Math.min(...times))
-  expect(Math.max(known!, unknown!) / Math.min(known!, unknown!)).toBeLessThan(4)
+  expect(ratio()).toBeLessThan(4)
 })
 
 test('after ten tries a client waits, whatever it claims to be', async () => {
@@ -77,7 +81,10 @@ test('with a one-time code the password alone opens nothing; a backup code works
   const first = await again.auth('POST', '/sign-in/email', person)
   expect(first.body).toMatchObject({ twoFactorRedirect: true, twoFactorMethods: ['totp'] })
   expect((await again.call('GET', '/me')).status).toBe(401)
-  expect((await again.auth('POST', '/two-factor/verify-totp', { code: '000000' })).status).toBe(401)
+  // Those of the steps around now are right as well, and any code may be one
+  const right = [-1, 0, 1, 2].map((steps) => totp(secret, Date.now() + steps * 30_000))
+  const wrong = ['000000', '111111', '222222', '333333', '444444'].find((code) => !right.includes(code))
+  expect((await again.auth('POST', '/two-factor/verify-totp', { code: wrong })).status).toBe(401)
   expect((await again.auth('POST', '/two-factor/verify-totp', { code: totp(secret) })).status).toBe(200)
   expect((await again.call('GET', '/me')).body.person.id).toBe(person.id)
 

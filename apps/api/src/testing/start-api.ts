@@ -75,15 +75,18 @@ export async function startApi(
   }
 }
 
+/** Addresses of source IPs in order: of random ones, two may be the same. */
+let lastAddress = 0
+
 async function makeTenant(sql: Sql, domains: readonly string[]): Promise<Tenant> {
   const keys = { key: newKey(), sendingKey: newKey() }
   return sql.begin(async (tx) => {
     const [pool] = await tx<{ id: number }[]>`
       insert into postel.ip_pools (name) values (${newKey()}) returning id`
-    const octets = randomBytes(3)
+    lastAddress += 1
     await tx`
       insert into postel.ip_addresses (pool_id, address)
-      values (${pool!.id}, ${`10.${octets[0]}.${octets[1]}.${octets[2]}`}::inet)`
+      values (${pool!.id}, ${`10.0.${lastAddress >> 8}.${lastAddress & 255}`}::inet)`
     const [row] = await tx<{ organizationId: string; projectId: string }[]>`
       with o as (insert into postel.organizations (name) values ('test') returning id)
       insert into postel.projects (organization_id, name, pool_id)

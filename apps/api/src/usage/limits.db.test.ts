@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { ReportQueries } from '@postel/db/queries/reports'
 import { UsageQueries } from '@postel/db/queries/usage'
+import { awayFromMidnight } from '@postel/db/testing/factories'
 import { makeKey } from '@postel/db/testing/make-key'
 import { startApi, type Tenant, type TestApi } from '../testing/start-api.ts'
 
@@ -28,6 +29,7 @@ const operate = (method: string, path: string, body?: unknown) =>
   api.call(method, path, { key: operator, body })
 
 test('mail beyond the month is refused, with until when, and /usage says what is left', async () => {
+  await awayFromMidnight()
   const tenant = await newTenant()
   const limits = `/organizations/${tenant.organizationId}/limits`
   const plan = await operate('POST', '/plans', { name: `small ${tenant.projectId}`, monthly_recipients: 1 })

@@ -18,7 +18,7 @@ beforeEach(async () => {
     { id: 11, ip: '192.0.2.1', type: 'ipv4', server: 1 },
     { id: 12, ip: '192.0.2.2', type: 'ipv4', server: null },
   ]
-  provider = new Hetzner({ token: cloud.token, url: cloud.url, timeoutMs: 2_000, pollMs: 5 })
+  provider = new Hetzner({ token: cloud.token, url: cloud.url, timeoutMs: 5_000, pollMs: 5 })
 })
 afterEach(() => cloud.stop())
 

@@ -36,7 +36,7 @@ beforeEach(async () => {
     { address: '192.0.2.3', floating: true, delegated: true },
     { address: '2001:db8::0:25', floating: true },
   ]
-  provider = new UpCloud({ credentials: { token: cloud.token }, url: cloud.url, timeoutMs: 2_000, pollMs: 5 })
+  provider = new UpCloud({ credentials: { token: cloud.token }, url: cloud.url, timeoutMs: 5_000, pollMs: 5 })
 })
 afterEach(() => cloud.stop())
 

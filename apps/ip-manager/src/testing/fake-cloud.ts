@@ -27,6 +27,11 @@ export class FakeCloud {
     this.#faults.set(address, [...(this.#faults.get(address) ?? []), ...faults])
   }
 
+  /** Whatever its calls to attach were still to meet, they meet no more. */
+  heal(address: string): void {
+    this.#faults.delete(address)
+  }
+
   /** The addresses that are attached to the server. */
   of(name: string): string[] {
     return [...this.attached].filter(([, server]) => server === `id-${name}`).map(([address]) => address)

@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { afterEach, expect, test } from '@jest/globals'
 import { type Health, type HealthConfig, serveHealth } from './health.ts'
 import { Counter, createRegistry } from './metrics.ts'
@@ -38,9 +40,18 @@ test('with a port of its own, each port serves its part and nothing else', async
 })
 
 test('the health port can be on another address', async () => {
-  const { healthPort } = await serve({ HEALTH_PORT: 0, HEALTH_HOST: '127.0.0.9' })
-  expect((await fetch(`http://127.0.0.9:${healthPort}/livez`)).status).toBe(200)
-  await expect(get(healthPort, '/livez')).rejects.toThrow('fetch failed')
+  // At 127.0.0.1 the port is ours, so that nobody else's server answers there
+  const taken = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
+  try {
+    await once(taken, 'listening')
+    const { port } = taken.address() as AddressInfo
+    const { healthPort } = await serve({ HEALTH_PORT: port, HEALTH_HOST: '127.0.62.1' })
+    expect(healthPort).toBe(port)
+    expect((await fetch(`http://127.0.62.1:${healthPort}/livez`)).status).toBe(200)
+    await expect(get(healthPort, '/livez')).rejects.toThrow('fetch failed')
+  } finally {
+    taken.close()
+  }
 })
 
 test('a port that is taken is said, and nothing stays open', async () => {
