@@ -23,7 +23,11 @@ export class SiteJudge {
    * domain's own policy is not the site's: it counts once between deliveries. A server that an operator named refuses
    * messages, not us.
    */
-  judge({ recipients, retryAfter }: Outcome, destination: Destination, domain: string): void {
+  judge(
+    { recipients, retryAfter }: Pick<Outcome, 'recipients' | 'retryAfter'>,
+    { endpoint }: Pick<Destination, 'endpoint'>,
+    domain: string,
+  ): void {
     const now = performance.now()
     const delivered = recipients.find(({ outcome }) => outcome === 'delivered')
     const slowDown = recipients.find(isAboutRate)
@@ -33,7 +37,7 @@ export class SiteJudge {
     }
     if (slowDown)
       this.#throttle.slowDown(slowDown.reply, retryAfter === null ? undefined : retryAfter * 1_000, now)
-    if (delivered || slowDown || destination.endpoint !== undefined) return
+    if (delivered || slowDown || endpoint !== undefined) return
     const reputation = recipients.find(({ category }) => category === 'reputation')
     const refusal =
       reputation ?? recipients.find(({ category }) => category === 'policy' || category === 'spam')
