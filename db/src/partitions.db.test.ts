@@ -141,6 +141,18 @@ describe('uuid_v7', () => {
     await sql`delete from postel.events`
   })
 
+  test('is never below uuid_v7_floor of a moment before it, whatever the microsecond', async () => {
+    const [row] = await sql<{ below: number }[]>`
+      select count(*)::int as below from generate_series(1, 10000)
+      -- in this order
+      where postel.uuid_v7_floor(clock_timestamp()) > postel.uuid_v7()`
+    expect(row).toEqual({ below: 0 })
+    const [floors] = await sql`
+      select postel.uuid_v7_floor('2026-11-21T12:34:56.789999Z') =
+        postel.uuid_v7_floor('2026-11-21T12:34:56.789Z') as same`
+    expect(floors).toEqual({ same: true })
+  })
+
   test.each([
     ['1970-01-01T00:00:00Z', '00000000-0000-7000-8000-000000000000'],
     ['2026-11-21T12:34:56.789Z', '019aa6b2-3bd5-7000-8000-000000000000'],

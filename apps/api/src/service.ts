@@ -1,17 +1,14 @@
 /** The api process: one HTTP listener, one group commit, health. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Admission } from '@postel/db/admission'
-import { Publisher } from '@postel/db/bus/publisher'
 import { connect, requireDurability, type Sql } from '@postel/db/client'
+import { Intake } from '@postel/db/intake'
 import { addProcessMetrics } from '@postel/db/process-metrics'
 import { Credentials } from '@postel/db/queries/credentials'
 import { writeSystemSettings } from '@postel/db/queries/people'
-import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { MailFeatureDirectory } from '@postel/db/queries/tracking'
-import { awaitSchema, requireSchema } from '@postel/db/schema-version'
+import { Readiness } from '@postel/db/readiness'
 import { requireSecret } from '@postel/db/sealed-secrets'
-import { Submitter } from '@postel/db/submitter'
 import { MailLinks } from '@postel/mail/tracking'
 import { DnsRecords } from '@postel/runtime/dns-records'
 import { type Health, listen, serveHealth } from '@postel/runtime/health'
@@ -45,11 +42,8 @@ export class ApiService implements Service {
   readonly #registry = createRegistry('api', { processMetrics: true })
   readonly #events: ApiEvents
   readonly #sql: Sql
-  /** Apart from the pool, so that a busy pool does not look like an absent database. */
-  readonly #healthSql: Sql
-  readonly #publisher: Publisher
-  readonly #admission: Admission
-  readonly #submitter: Submitter
+  readonly #readiness: Readiness
+  readonly #intake: Intake
   readonly #credentials: Credentials
   readonly #secretBox: SecretBox
   /** drizzle's alone. */
@@ -59,8 +53,6 @@ export class ApiService implements Service {
   readonly #requestLog: RequestLog
   readonly #server: Server
   readonly #stopped = new AbortController()
-  /** What keeps it from being ready, until it has started. */
-  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #settingsTold = false
   #tracing: Tracing | undefined
@@ -70,30 +62,21 @@ export class ApiService implements Service {
     this.#config = config
     this.#events = new ApiEvents(log, this.#registry)
     this.#sql = connect(config.DATABASE_URL, { name: 'postel-api', max: 8, statementTimeoutMs })
-    this.#healthSql = connect(config.DATABASE_URL, {
-      name: 'postel-api-health',
-      max: 1,
-      statementTimeoutMs: 4_000,
-    })
-    const hintLost = (error: unknown) => this.#events.hintLost(error)
-    this.#publisher = new Publisher(config.DATABASE_URL, 'postel-api-notify', hintLost)
-    addProcessMetrics(this.#registry, { app: 'postel-api', publisher: this.#publisher })
-    const schedule = new RetrySchedule(this.#sql, hintLost)
-    this.#admission = new Admission({
-      sql: this.#sql,
-      name: 'api',
-      onError: (error) => this.#events.limitsFailed(error),
-    })
-    this.#submitter = new Submitter({
+    this.#readiness = new Readiness({
       url: config.DATABASE_URL,
       name: 'postel-api',
-      admission: this.#admission,
-      tracing: () => this.#tracing,
-      onStored: (ipIds, due) => {
-        this.#publisher.work(ipIds)
-        void schedule.add(due)
-      },
+      onWaiting: (reason) => this.#events.waiting(reason),
     })
+    this.#intake = new Intake({
+      url: config.DATABASE_URL,
+      sql: this.#sql,
+      app: 'api',
+      tracing: () => this.#tracing,
+      onHintLost: (error) => this.#events.hintLost(error),
+      onLimitsFailed: (error) => this.#events.limitsFailed(error),
+    })
+    const { submitter } = this.#intake
+    addProcessMetrics(this.#registry, { app: 'postel-api', publisher: this.#intake.publisher })
     this.#secretBox = createSecretBox(config.POSTEL_SECRET, config.POSTEL_SECRET_PREVIOUS)
     this.#credentials = new Credentials(this.#sql, (error) => this.#events.usesLost(error))
     const features = new MailFeatureDirectory(this.#sql)
@@ -118,7 +101,7 @@ export class ApiService implements Service {
       systemMail: new SystemMail({
         sql: this.#sql,
         credentials: this.#credentials,
-        submitter: this.#submitter,
+        submitter,
         limits,
         from: config.SYSTEM_MAIL_FROM,
         project: config.SYSTEM_MAIL_PROJECT,
@@ -132,7 +115,7 @@ export class ApiService implements Service {
     const app = createApp({
       sql: this.#sql,
       credentials: this.#credentials,
-      submitter: this.#submitter,
+      submitter,
       events: this.#events,
       tracing: () => this.#tracing,
       people: this.#people,
@@ -149,7 +132,7 @@ export class ApiService implements Service {
       webhooksAllowPrivate: config.WEBHOOKS_ALLOW_PRIVATE,
       publicUrl: config.POSTEL_PUBLIC_URL,
       ready: () => this.#ready(),
-      hasStarted: () => this.#obstacle === undefined,
+      hasStarted: () => this.#readiness.hasStarted,
     })
     this.#server = createServer(
       {
@@ -182,13 +165,13 @@ export class ApiService implements Service {
     // Until it has started, clients are asked to come again
     await listen(this.#server, config.API_PORT, '0.0.0.0')
     this.#tracing = await startTracing('api', config)
-    if (!(await this.#schema())) return
+    if (!(await this.#readiness.schema(this.#stopped.signal))) return
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
     await requireSecret(this.#sql, this.#secretBox).catch((error) => {
       if (!isDatabaseAway(error)) throw error
       this.#events.notReady(error)
     })
-    this.#obstacle = undefined
+    this.#readiness.started()
     await this.#tellSettings().catch((error) => this.#events.notReady(error))
     this.#people.reseal()
   }
@@ -200,26 +183,14 @@ export class ApiService implements Service {
 
   async #ready(): Promise<void> {
     if (this.#stopping) throw new Error('stopping')
-    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
-    await requireSchema(this.#healthSql)
+    await this.#readiness.require()
     await this.#tellSettings()
-  }
-
-  /** False: told to stop meanwhile. */
-  #schema(): Promise<boolean> {
-    return awaitSchema(this.#sql, {
-      signal: this.#stopped.signal,
-      onWaiting: (reason) => {
-        this.#obstacle = reason
-        this.#events.waiting(reason)
-      },
-    })
   }
 
   /** Once; the database may go away while this process starts. */
   async #tellSettings(): Promise<void> {
     if (this.#settingsTold) return
-    await writeSystemSettings(this.#healthSql, {
+    await writeSystemSettings(this.#sql, {
       mail_from: this.#config.SYSTEM_MAIL_FROM ?? null,
       mail_project: this.#config.SYSTEM_MAIL_PROJECT ?? null,
     })
@@ -232,16 +203,14 @@ export class ApiService implements Service {
     await this.#people.stop()
     await this.#activity.stop()
     await this.#requestLog.flush()
-    await this.#submitter.stop()
-    await this.#admission.stop()
-    await this.#publisher.stop()
+    await this.#intake.stop()
     await this.#tracing?.stop()
     await this.#health?.stop()
     await this.#credentials.stop()
     await Promise.all([
       this.#sql.end({ timeout: 5 }),
       this.#authSql.end({ timeout: 5 }),
-      this.#healthSql.end({ timeout: 1 }),
+      this.#readiness.stop(),
     ])
   }
 

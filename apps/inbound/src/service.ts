@@ -1,14 +1,11 @@
 /** The inbound process: SMTP listeners for submission and for what comes back, one group commit, health. */
 
-import { Admission } from '@postel/db/admission'
-import { Publisher } from '@postel/db/bus/publisher'
 import { connect, requireDurability, type Sql } from '@postel/db/client'
+import { Intake } from '@postel/db/intake'
 import { addProcessMetrics } from '@postel/db/process-metrics'
 import { Credentials } from '@postel/db/queries/credentials'
-import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { MailFeatureDirectory } from '@postel/db/queries/tracking'
-import { awaitSchema, requireSchema } from '@postel/db/schema-version'
-import { Submitter } from '@postel/db/submitter'
+import { Readiness } from '@postel/db/readiness'
 import { MailLinks } from '@postel/mail/tracking'
 import { type Health, listen, serveHealth } from '@postel/runtime/health'
 import type { Logger } from '@postel/runtime/logger'
@@ -35,17 +32,12 @@ export class InboundService implements Service {
   readonly #events: InboundEvents
   readonly #registry = createRegistry('inbound', { processMetrics: true })
   readonly #sql: Sql
-  /** Apart from the pool, so that a busy pool does not look like an absent database. */
-  readonly #healthSql: Sql
-  readonly #publisher: Publisher
-  readonly #admission: Admission
-  readonly #submitter: Submitter
+  readonly #readiness: Readiness
+  readonly #intake: Intake
   readonly #credentials: Credentials
   readonly #authorizer: Authorizer
   #servers: SubmissionServer[] = []
   readonly #stopped = new AbortController()
-  /** What keeps it from being ready, until it has started. */
-  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #unwatch: (() => void) | undefined
   #tracing: Tracing | undefined
@@ -57,32 +49,22 @@ export class InboundService implements Service {
       this.#servers.reduce((count, server) => count + server.connections.size, 0),
     )
     this.#sql = connect(config.DATABASE_URL, { name: 'postel-inbound', max: 4, statementTimeoutMs })
-    this.#healthSql = connect(config.DATABASE_URL, {
-      name: 'postel-inbound-health',
-      max: 1,
-      statementTimeoutMs: 4_000,
-    })
-    const hintLost = (error: unknown) => this.#events.hintLost(error)
-    this.#publisher = new Publisher(config.DATABASE_URL, 'postel-inbound-notify', hintLost)
-    const schedule = new RetrySchedule(this.#sql, hintLost)
-    this.#admission = new Admission({
-      sql: this.#sql,
-      name: 'inbound',
-      onError: (error) => this.#events.limitsFailed(error),
-    })
-    this.#submitter = new Submitter({
+    this.#readiness = new Readiness({
       url: config.DATABASE_URL,
       name: 'postel-inbound',
-      admission: this.#admission,
+      onWaiting: (reason) => this.#events.waiting(reason),
+    })
+    this.#intake = new Intake({
+      url: config.DATABASE_URL,
+      sql: this.#sql,
+      app: 'inbound',
       tracing: () => this.#tracing,
-      onStored: (ipIds, due) => {
-        this.#publisher.work(ipIds)
-        if (due.length > 0) void schedule.add(due)
-      },
+      onHintLost: (error) => this.#events.hintLost(error),
+      onLimitsFailed: (error) => this.#events.limitsFailed(error),
     })
     this.#credentials = new Credentials(this.#sql, (error) => this.#events.usesLost(error))
     this.#authorizer = new Authorizer(this.#credentials)
-    addProcessMetrics(this.#registry, { app: 'postel-inbound', publisher: this.#publisher })
+    addProcessMetrics(this.#registry, { app: 'postel-inbound', publisher: this.#intake.publisher })
   }
 
   /** The ports in use, for a configuration that left the choice to the system. */
@@ -98,9 +80,9 @@ export class InboundService implements Service {
     this.#health = await serveHealth({
       config,
       registry: this.#registry,
-      ready: () => this.#ready(),
+      ready: () => this.#readiness.require(),
     })
-    if (!(await this.#schema())) return
+    if (!(await this.#readiness.schema(this.#stopped.signal))) return
     this.#tracing = await startTracing('inbound', config)
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
     // Known networks from the first connection on
@@ -120,7 +102,7 @@ export class InboundService implements Service {
       authorizer: this.#authorizer,
       proxies: new Networks(config.SMTP_PROXY_PROTOCOL_FROM),
       guard: new AuthGuard(),
-      submitter: this.#submitter,
+      submitter: this.#intake.submitter,
       events: this.#events,
       tracing: () => this.#tracing,
     }
@@ -131,7 +113,7 @@ export class InboundService implements Service {
       hosts: [domainHosts(config).mailHost, config.POSTEL_HOSTNAME.toLowerCase()],
       secrets: secrets.map((secret) => Buffer.from(secret, 'base64')),
       forwardTo: config.POSTMASTER_FORWARD_TO,
-      onEvents: (payloads: readonly string[]) => this.#publisher.events(payloads),
+      onEvents: (payloads: readonly string[]) => this.#intake.publisher.events(payloads),
       events: this.#events,
     }
     this.#servers = [
@@ -142,7 +124,7 @@ export class InboundService implements Service {
     await listen(this.#servers[0]!.server, config.SMTP_SUBMISSION_PORT, config.SMTP_HOST)
     await listen(this.#servers[1]!.server, config.SMTP_SUBMISSIONS_PORT, config.SMTP_HOST)
     await listen(this.#servers[2]!.server, config.SMTP_MX_PORT, config.SMTP_HOST)
-    this.#obstacle = undefined
+    this.#readiness.started()
   }
 
   stop(): Promise<void> {
@@ -155,29 +137,11 @@ export class InboundService implements Service {
     this.#unwatch?.()
     // Sessions get 421 at their next command; a message whose dot has come is still stored and answered.
     await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(resolve))))
-    await this.#submitter.stop()
-    await this.#admission.stop()
-    await this.#publisher.stop()
+    await this.#intake.stop()
     await this.#tracing?.stop()
     await this.#health?.stop()
     await this.#credentials.stop()
-    await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
-  }
-
-  async #ready(): Promise<void> {
-    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
-    await requireSchema(this.#healthSql)
-  }
-
-  /** False: told to stop meanwhile. */
-  #schema(): Promise<boolean> {
-    return awaitSchema(this.#sql, {
-      signal: this.#stopped.signal,
-      onWaiting: (reason) => {
-        this.#obstacle = reason
-        this.#events.waiting(reason)
-      },
-    })
+    await Promise.all([this.#sql.end({ timeout: 5 }), this.#readiness.stop()])
   }
 
   async #certificate(): Promise<Certificate> {

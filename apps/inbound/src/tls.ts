@@ -1,5 +1,5 @@
 /** The certificate from files, which may be replaced at any time. */
-import { readFileSync, unwatchFile, watchFile } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 
 export type Certificate = { key: string | Buffer; cert: string | Buffer }
@@ -13,14 +13,20 @@ export function readCertificate(certFile: string, keyFile: string): Certificate 
   return certificate
 }
 
-/** Calls back when either file changes (polled, so that it works on Kubernetes' symlinked Secrets). Returns the end. */
+/**
+ * Calls back when either file changes from what it is now (polled, so that it works on Kubernetes' symlinked Secrets):
+ * what is read after this call is never older than what is watched. Returns the end.
+ */
 export function watchCertificate(certFile: string, keyFile: string, onChange: () => void): () => void {
-  const changed = (now: { mtimeMs: number }, before: { mtimeMs: number }) => {
-    if (now.mtimeMs !== before.mtimeMs) onChange()
-  }
-  for (const file of [certFile, keyFile])
-    watchFile(file, { interval: watchEveryMs, persistent: false }, changed)
-  return () => {
-    for (const file of [certFile, keyFile]) unwatchFile(file, changed)
-  }
+  const look = () =>
+    [certFile, keyFile].map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs).join()
+  let seen = look()
+  const timer = setInterval(() => {
+    const now = look()
+    if (now === seen) return
+    seen = now
+    onChange()
+  }, watchEveryMs)
+  timer.unref()
+  return () => clearInterval(timer)
 }

@@ -1,6 +1,6 @@
 /** Writes down every few seconds what was learned of sites and destinations; losing some of it costs nothing. */
 import type { FoundDestination } from './directory.ts'
-import type { SiteRecord } from './sites.ts'
+import type { SiteRecord } from './site.ts'
 
 const everyMs = 2_000
 

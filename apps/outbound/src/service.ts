@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { controlChannel, outboundChannel, unpackIds } from '@postel/db/bus/channels'
 import { Listener } from '@postel/db/bus/listener'
 import { Publisher } from '@postel/db/bus/publisher'
-import { connect, requireDurability, type Sql } from '@postel/db/client'
+import { requireDurability } from '@postel/db/client'
 import { addProcessMetrics } from '@postel/db/process-metrics'
 import { type LoadedMessage, OutboundQueries } from '@postel/db/queries/outbound'
 import { readPolicies } from '@postel/db/queries/policies'
@@ -14,7 +14,7 @@ import { RetrySchedule } from '@postel/db/queries/retry-schedule'
 import { SandboxStore } from '@postel/db/queries/sandbox-store'
 import { loadSites, saveDestinations, saveSites } from '@postel/db/queries/sites'
 import { TlsQueries } from '@postel/db/queries/tls'
-import { awaitSchema, requireSchema } from '@postel/db/schema-version'
+import { Readiness } from '@postel/db/readiness'
 import { requireSecret } from '@postel/db/sealed-secrets'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import { type Health, serveHealth } from '@postel/runtime/health'
@@ -57,7 +57,7 @@ export class OutboundService implements Service {
   readonly #registry = createRegistry('outbound', { processMetrics: true })
   readonly #events: OutboundEvents
   /** Apart from the others, so that a busy pool does not look like an absent database. */
-  readonly #healthSql: Sql
+  readonly #readiness: Readiness
   readonly #queries: OutboundQueries
   readonly #secretBox: SecretBox
   readonly #publisher: Publisher
@@ -76,8 +76,6 @@ export class OutboundService implements Service {
   #mailbox: SandboxMailbox | undefined
   #tracing: Tracing | undefined
   readonly #stopped = new AbortController()
-  /** What keeps it from being ready, until it has started. */
-  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #reportTimer: NodeJS.Timeout | undefined
   #lookTimer: NodeJS.Timeout | undefined
@@ -100,7 +98,11 @@ export class OutboundService implements Service {
     }))
     this.#events = events
     this.#queries = new OutboundQueries(url)
-    this.#healthSql = connect(url, { name: 'postel-outbound-health', max: 1, statementTimeoutMs: 4_000 })
+    this.#readiness = new Readiness({
+      url,
+      name: 'postel-outbound',
+      onWaiting: (reason) => events.waiting(reason),
+    })
     this.#publisher = new Publisher(url, 'postel-outbound-notify', (error) => events.hintLost(error))
     const schedule = new RetrySchedule(this.#queries.sql, (error) => events.hintLost(error))
 
@@ -296,9 +298,9 @@ export class OutboundService implements Service {
     this.#health = await serveHealth({
       config,
       registry: this.#registry,
-      ready: () => this.#ready(),
+      ready: () => this.#readiness.require(),
     })
-    if (!(await this.#schema())) return
+    if (!(await this.#readiness.schema(this.#stopped.signal))) return
     this.#tracing = await startTracing('outbound', config)
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#queries.sql)
     await requireSecret(this.#queries.sql, this.#secretBox)
@@ -313,7 +315,7 @@ export class OutboundService implements Service {
     this.#reportTimer = setInterval(() => void this.#report(), reportEveryMs)
     this.#lookTimer = setInterval(() => this.#lookAgain(), lookAgainEveryMs)
     this.#notes.start()
-    this.#obstacle = undefined
+    this.#readiness.started()
   }
 
   stop(): Promise<void> {
@@ -343,23 +345,7 @@ export class OutboundService implements Service {
     await this.#tracing?.stop()
     await this.#mailbox?.stop()
     await this.#health?.stop()
-    await Promise.all([this.#queries.stop(), this.#healthSql.end({ timeout: 1 })])
-  }
-
-  async #ready(): Promise<void> {
-    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
-    await requireSchema(this.#healthSql)
-  }
-
-  /** False: told to stop meanwhile. */
-  #schema(): Promise<boolean> {
-    return awaitSchema(this.#queries.sql, {
-      signal: this.#stopped.signal,
-      onWaiting: (reason) => {
-        this.#obstacle = reason
-        this.#events.waiting(reason)
-      },
-    })
+    await Promise.all([this.#queries.stop(), this.#readiness.stop()])
   }
 
   /** Reads an IP's queue once it is known what its sites have taught the last holder. */

@@ -12,7 +12,7 @@ import { RetentionQueries } from '@postel/db/queries/retention'
 import { SuppressionQueries } from '@postel/db/queries/suppressions'
 import { UsageQueries } from '@postel/db/queries/usage'
 import { WebhookDispatchQueries } from '@postel/db/queries/webhook-dispatch'
-import { awaitSchema, requireSchema } from '@postel/db/schema-version'
+import { Readiness } from '@postel/db/readiness'
 import { requireSecret } from '@postel/db/sealed-secrets'
 import { backoffMs, pause } from '@postel/runtime/backoff'
 import { DnsRecords } from '@postel/runtime/dns-records'
@@ -46,8 +46,7 @@ export class WorkerService implements Service {
   readonly #events: WorkerEvents
   readonly #secretBox: SecretBox
   readonly #sql: Sql
-  /** Apart from the pool, so that long tasks do not look like an absent database. */
-  readonly #healthSql: Sql
+  readonly #readiness: Readiness
   readonly #publisher: Publisher
   readonly #databaseMetrics: DatabaseMetrics
   readonly #pool: pg.Pool
@@ -58,8 +57,6 @@ export class WorkerService implements Service {
   #traces: WebhookTraces | undefined
   #runner: Runner | undefined
   #running: Promise<void> | undefined
-  /** What keeps it from being ready, until it has started. */
-  #obstacle: string | undefined = 'starting'
   #health: Health | undefined
   #stopping: Promise<void> | undefined
 
@@ -70,7 +67,11 @@ export class WorkerService implements Service {
     for (const name of Object.keys(tasks)) this.#events.taskKnown(name)
     const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL
     this.#sql = connect(url, { name: 'postel-worker', max: 5 })
-    this.#healthSql = connect(url, { name: 'postel-worker-health', max: 1, statementTimeoutMs: 4_000 })
+    this.#readiness = new Readiness({
+      url,
+      name: 'postel-worker',
+      onWaiting: (reason) => this.#events.waiting(reason),
+    })
     this.#publisher = new Publisher(url, 'postel-worker-notify', (error) => this.#events.hintLost(error))
     addProcessMetrics(this.#registry, { app: 'postel-worker', publisher: this.#publisher })
     this.#databaseMetrics = new DatabaseMetrics({
@@ -105,14 +106,14 @@ export class WorkerService implements Service {
       registry: this.#registry,
       ready: () => this.#ready(),
     })
-    if (!(await this.#schema())) return
+    if (!(await this.#readiness.schema(this.#stopped.signal))) return
     this.#tracing = await startTracing('worker', this.#config)
     if (this.#tracing) this.#traces = new WebhookTraces(this.#tracing, this.#webhooks)
     await requireSecret(this.#sql, this.#secretBox)
     // What a worker left behind that died is not left to the next minute
     await this.#webhooks.runNow()
     this.#running = this.#keepRunning()
-    this.#obstacle = undefined
+    this.#readiness.started()
   }
 
   stop(): Promise<void> {
@@ -131,24 +132,12 @@ export class WorkerService implements Service {
     await this.#health?.stop()
     await this.#databaseMetrics.stop()
     await this.#pool.end()
-    await Promise.all([this.#sql.end({ timeout: 5 }), this.#healthSql.end({ timeout: 1 })])
+    await Promise.all([this.#sql.end({ timeout: 5 }), this.#readiness.stop()])
   }
 
   async #ready(): Promise<void> {
-    if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
-    await requireSchema(this.#healthSql)
+    await this.#readiness.require()
     if (!this.#runner) throw new Error('graphile-worker is not running')
-  }
-
-  /** False: told to stop meanwhile. */
-  #schema(): Promise<boolean> {
-    return awaitSchema(this.#sql, {
-      signal: this.#stopped.signal,
-      onWaiting: (reason) => {
-        this.#obstacle = reason
-        this.#events.waiting(reason)
-      },
-    })
   }
 
   async #keepRunning(): Promise<void> {
