@@ -14,14 +14,14 @@ export type ReadinessOptions = {
 }
 
 export class Readiness {
-  /** Apart from the pool, so that a busy pool does not look like an absent database. */
-  readonly #sql: Sql
+  /** One connection apart from the pool, so that a busy pool does not look like an absent database. */
+  readonly sql: Sql
   readonly #onWaiting: (reason: string) => void
   /** What keeps it from being ready, until it has started. */
   #obstacle: string | undefined = 'starting'
 
   constructor({ url, name, onWaiting }: ReadinessOptions) {
-    this.#sql = connect(url, { name: `${name}-health`, max: 1, statementTimeoutMs })
+    this.sql = connect(url, { name: `${name}-health`, max: 1, statementTimeoutMs })
     this.#onWaiting = onWaiting
   }
 
@@ -29,9 +29,9 @@ export class Readiness {
     return this.#obstacle === undefined
   }
 
-  /** Resolves once the database has this version's schema; with false as soon as the signal aborts. */
-  schema(signal: AbortSignal): Promise<boolean> {
-    return awaitSchema(this.#sql, {
+  /** awaitSchema by the pool that the process goes on with; what it waits for is what is in the way. */
+  schema(pool: Sql, signal: AbortSignal): Promise<boolean> {
+    return awaitSchema(pool, {
       signal,
       onWaiting: (reason) => {
         this.#obstacle = reason
@@ -48,10 +48,10 @@ export class Readiness {
   /** For /readyz: rejects with what is in the way, and what to do about it. */
   async require(): Promise<void> {
     if (this.#obstacle !== undefined) throw new Error(this.#obstacle)
-    await requireSchema(this.#sql)
+    await requireSchema(this.sql)
   }
 
   async stop(): Promise<void> {
-    await this.#sql.end({ timeout: 1 })
+    await this.sql.end({ timeout: 1 })
   }
 }

@@ -165,7 +165,7 @@ export class ApiService implements Service {
     // Until it has started, clients are asked to come again
     await listen(this.#server, config.API_PORT, '0.0.0.0')
     this.#tracing = await startTracing('api', config)
-    if (!(await this.#readiness.schema(this.#stopped.signal))) return
+    if (!(await this.#readiness.schema(this.#sql, this.#stopped.signal))) return
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
     await requireSecret(this.#sql, this.#secretBox).catch((error) => {
       if (!isDatabaseAway(error)) throw error
@@ -190,7 +190,7 @@ export class ApiService implements Service {
   /** Once; the database may go away while this process starts. */
   async #tellSettings(): Promise<void> {
     if (this.#settingsTold) return
-    await writeSystemSettings(this.#sql, {
+    await writeSystemSettings(this.#readiness.sql, {
       mail_from: this.#config.SYSTEM_MAIL_FROM ?? null,
       mail_project: this.#config.SYSTEM_MAIL_PROJECT ?? null,
     })

@@ -39,7 +39,6 @@ export class InboundService implements Service {
   #servers: SubmissionServer[] = []
   readonly #stopped = new AbortController()
   #health: Health | undefined
-  #unwatch: (() => void) | undefined
   #tracing: Tracing | undefined
   #stopping: Promise<void> | undefined
 
@@ -82,7 +81,7 @@ export class InboundService implements Service {
       registry: this.#registry,
       ready: () => this.#readiness.require(),
     })
-    if (!(await this.#readiness.schema(this.#stopped.signal))) return
+    if (!(await this.#readiness.schema(this.#sql, this.#stopped.signal))) return
     this.#tracing = await startTracing('inbound', config)
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#sql)
     // Known networks from the first connection on
@@ -134,7 +133,6 @@ export class InboundService implements Service {
 
   async #stop(): Promise<void> {
     this.#stopped.abort()
-    this.#unwatch?.()
     // Sessions get 421 at their next command; a message whose dot has come is still stored and answered.
     await Promise.all(this.#servers.map((server) => new Promise<void>((resolve) => server.close(resolve))))
     await this.#intake.stop()
@@ -147,7 +145,7 @@ export class InboundService implements Service {
   async #certificate(): Promise<Certificate> {
     const { SMTP_TLS_CERT_FILE: certFile, SMTP_TLS_KEY_FILE: keyFile } = this.#config
     if (!certFile || !keyFile) return selfSignedCertificate(this.#config.POSTEL_HOSTNAME)
-    this.#unwatch = watchCertificate(certFile, keyFile, () => {
+    await watchCertificate(certFile, keyFile, this.#stopped.signal, () => {
       try {
         const certificate = readCertificate(certFile, keyFile)
         for (const server of this.#servers) server.updateSecureContext(certificate)

@@ -1,6 +1,8 @@
 /** The certificate from files, which may be replaced at any time. */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
+import { pause } from '@postel/runtime/backoff'
 
 export type Certificate = { key: string | Buffer; cert: string | Buffer }
 
@@ -14,19 +16,34 @@ export function readCertificate(certFile: string, keyFile: string): Certificate 
 }
 
 /**
- * Calls back when either file changes from what it is now (polled, so that it works on Kubernetes' symlinked Secrets):
- * what is read after this call is never older than what is watched. Returns the end.
+ * Calls back when either file changes (polled, so that it works on Kubernetes' symlinked Secrets), until the signal aborts.
+ * Resolves once it watches: what is read from then on is never older than what is watched.
  */
-export function watchCertificate(certFile: string, keyFile: string, onChange: () => void): () => void {
-  const look = () =>
-    [certFile, keyFile].map((file) => statSync(file, { throwIfNoEntry: false })?.mtimeMs).join()
-  let seen = look()
-  const timer = setInterval(() => {
-    const now = look()
-    if (now === seen) return
-    seen = now
-    onChange()
-  }, watchEveryMs)
-  timer.unref()
-  return () => clearInterval(timer)
+export async function watchCertificate(
+  certFile: string,
+  keyFile: string,
+  signal: AbortSignal,
+  onChange: () => void,
+): Promise<void> {
+  const look = async () => (await Promise.all([certFile, keyFile].map(changedAt))).join()
+  let seen = await look()
+  const watch = async () => {
+    for (;;) {
+      await pause(watchEveryMs, signal)
+      const now = await look()
+      if (signal.aborted) return
+      if (now === seen) continue
+      seen = now
+      onChange()
+    }
+  }
+  void watch()
+}
+
+/** A file that cannot be looked at has changed: who reads it says why. */
+async function changedAt(file: string): Promise<number> {
+  return stat(file).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  )
 }

@@ -56,7 +56,6 @@ export class OutboundService implements Service {
   readonly #processId = randomUUID()
   readonly #registry = createRegistry('outbound', { processMetrics: true })
   readonly #events: OutboundEvents
-  /** Apart from the others, so that a busy pool does not look like an absent database. */
   readonly #readiness: Readiness
   readonly #queries: OutboundQueries
   readonly #secretBox: SecretBox
@@ -300,7 +299,7 @@ export class OutboundService implements Service {
       registry: this.#registry,
       ready: () => this.#readiness.require(),
     })
-    if (!(await this.#readiness.schema(this.#stopped.signal))) return
+    if (!(await this.#readiness.schema(this.#queries.sql, this.#stopped.signal))) return
     this.#tracing = await startTracing('outbound', config)
     if (!config.POSTEL_UNSAFE_DATABASE) await requireDurability(this.#queries.sql)
     await requireSecret(this.#queries.sql, this.#secretBox)

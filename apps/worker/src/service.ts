@@ -106,7 +106,7 @@ export class WorkerService implements Service {
       registry: this.#registry,
       ready: () => this.#ready(),
     })
-    if (!(await this.#readiness.schema(this.#stopped.signal))) return
+    if (!(await this.#readiness.schema(this.#sql, this.#stopped.signal))) return
     this.#tracing = await startTracing('worker', this.#config)
     if (this.#tracing) this.#traces = new WebhookTraces(this.#tracing, this.#webhooks)
     await requireSecret(this.#sql, this.#secretBox)
