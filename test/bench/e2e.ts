@@ -9,7 +9,7 @@ import { findTool } from './tools.ts'
 
 export const usage =
   'e2e [--messages 20000] [--sessions 50] [--size 4096 | --body FILE] [--dkim rsa|ed25519|none] [--peer postfix]\n' +
-  '    [--rounds N] [--backlog N] [--waiting N] [--hold-snapshot] [--warm-up 500] [--json]'
+  '    [--rounds N] [--backlog N] [--waiting N] [--hold-snapshot] [--limits] [--warm-up 500] [--json]'
 
 export const flags = {
   messages: { type: 'string', default: '20000' },
@@ -22,9 +22,13 @@ export const flags = {
   backlog: { type: 'string', default: '0' },
   waiting: { type: 'string', default: '0' },
   'hold-snapshot': { type: 'boolean', default: false },
+  limits: { type: 'boolean', default: false },
   'warm-up': { type: 'string', default: '500' },
   json: { type: 'boolean', default: false },
 } satisfies ParseArgsOptionsConfig
+
+/** With `--limits`: on the list that each recipient is looked up in. */
+const suppressedAddresses = 100_000
 
 /** The figures of one round by system; what is compared ran in turn, on the same machine, minutes apart at most. */
 type Round = { postel?: PostelFigures; burdened?: PostelFigures; postfix?: Figures & { name: string } }
@@ -43,12 +47,13 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
   const holdSnapshot = given['hold-snapshot'] === true
   const dkim = choice(given, 'dkim', ['rsa', 'ed25519', 'none'] as const)
   const peer = given.peer === undefined ? undefined : choice(given, 'peer', ['postfix'] as const)
-  const burdened = waiting > 0 || holdSnapshot
+  const suppressed = given.limits === true ? suppressedAddresses : 0
+  const burdened = waiting > 0 || holdSnapshot || suppressed > 0
   const rounds = given.rounds ? count(given, 'rounds', 1, 100) : peer || burdened ? 2 : 1
   for (const tool of ['smtp-source', 'smtp-sink'] as const) findTool(tool)
   if (peer) findTool(peer)
 
-  const plain: PostelRun = { load, warmUp, dkim, backlog, waiting: 0, holdSnapshot: false }
+  const plain: PostelRun = { load, warmUp, dkim, backlog, waiting: 0, suppressed: 0, holdSnapshot: false }
   const steps: ((round: Round) => Promise<void>)[] = [
     async (round) => {
       round.postel = await measurePostel(cleanup, plain)
@@ -56,7 +61,7 @@ export async function run(given: Flags, cleanup: Cleanup): Promise<boolean> {
   ]
   if (burdened)
     steps.push(async (round) => {
-      round.burdened = await measurePostel(cleanup, { ...plain, waiting, holdSnapshot })
+      round.burdened = await measurePostel(cleanup, { ...plain, waiting, suppressed, holdSnapshot })
     })
   if (peer)
     steps.push(async (round) => {
@@ -134,6 +139,7 @@ function print(given: Flags, load: Load, rounds: readonly Round[]): void {
     given[name] === '0' ? [] : `${name} ${given[name]}`,
   )
   if (given['hold-snapshot']) extras.push('snapshot held')
+  if (given.limits) extras.push('quota, rates and suppressions')
   console.log(
     `\ne2e: ${load.messages} messages of ${content}, ${load.sessions} sessions, DKIM ${given.dkim}` +
       `${extras.map((text) => `, ${text}`).join('')}\n${machine()}\n`,

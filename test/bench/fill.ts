@@ -79,6 +79,19 @@ export async function fillWaiting(postel: Postel, count: number): Promise<void> 
   await postel.sql`vacuum analyze postel.waiting`
 }
 
+/** Gives the load all that mail can be limited by, so high that nothing is refused: quota, rates, and a long list of suppressed addresses. */
+export async function setLimits(postel: Postel, suppressed: number): Promise<void> {
+  const { sql } = postel
+  await sql`update postel.organizations set monthly_recipients = 1000000000, recipients_per_second = 1000000`
+  await sql`update postel.projects set recipients_per_second = 1000000`
+  await sql`
+    insert into postel.suppressions (organization_id, address, origin)
+    select p.organization_id, 's' || n || '@r.test', 'bounce'
+    from generate_series(1, ${suppressed}::integer) as n
+    cross join (select organization_id from postel.projects limit 1) as p`
+  await sql`vacuum analyze postel.suppressions`
+}
+
 /** A plain message whose text compresses as base64 does: somewhat. */
 function composeMessage(): Buffer {
   const head = [

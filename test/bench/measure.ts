@@ -6,7 +6,7 @@ import { makeThrowAwayDirectory } from '@postel/db/testing/throw-away-directory'
 import postgres from 'postgres'
 import type { Cleanup } from './cleanup.ts'
 import { cpuOf, memoryOf } from './cpu.ts'
-import { fillQueue, fillWaiting } from './fill.ts'
+import { fillQueue, fillWaiting, setLimits } from './fill.ts'
 import { type Load, sendLoad } from './load.ts'
 import { startPostfix } from './postfix.ts'
 import { progress } from './report.ts'
@@ -41,6 +41,8 @@ export type PostelRun = {
   backlog: number
   /** Rows in `waiting`. */
   waiting: number
+  /** Its mail counts against a quota and rates, and its recipients are looked up among this many suppressed ones; 0: no limits. */
+  suppressed: number
   /** Keeps a snapshot open from before the warm-up to the end, so that vacuum can remove nothing. */
   holdSnapshot: boolean
 }
@@ -63,6 +65,7 @@ export async function measurePostel(cleanup: Cleanup, run: PostelRun): Promise<P
     progress(`filling waiting with ${run.waiting} rows`)
     await fillWaiting(postel, run.waiting)
   }
+  if (run.suppressed > 0) await setLimits(postel, run.suppressed)
   const release = run.holdSnapshot ? await holdSnapshot(cleanup, postel.url) : undefined
 
   if (run.warmUp > 0) {
