@@ -111,11 +111,23 @@ function bodyFor(random: Random, generator: Generator, sample: Sample, schema: S
   return toJson(generator.value(schema))
 }
 
-function keyFor(random: Random, { access }: Endpoint, { by }: Sample): string {
+function keyFor(random: Random, endpoint: Endpoint, sample: Sample): string {
   const { projectKey, organizationKey, sendingKey } = world.owner
-  const keys = { project: projectKey, organization: organizationKey, operator: world.operatorKey }
   if (random.next() < 0.08)
-    return pick(random, [...Object.values(keys), sendingKey, world.other.projectKey, 'x'])
+    return pick(random, [
+      projectKey,
+      organizationKey,
+      world.operatorKey,
+      sendingKey,
+      world.other.projectKey,
+      'x',
+    ])
+  return rightKey(endpoint, sample)
+}
+
+function rightKey({ access }: Endpoint, { by }: Sample): string {
+  const { projectKey, organizationKey } = world.owner
+  const keys = { project: projectKey, organization: organizationKey, operator: world.operatorKey }
   if (by) return keys[by]
   if (access === 'operate') return keys.operator
   return access === 'administer' ? keys.organization : keys.project
@@ -181,6 +193,42 @@ function shown({ method, url, headers, body }: Made): string {
   const { authorization: _, ...rest } = headers
   return `${method} ${url.slice(0, 300)} ${JSON.stringify(rest)} ${String(body ?? '').slice(0, 600)}`
 }
+
+/** The fields of an operation's JSON body, in whichever of its shapes. */
+function fieldsOf({ requestBody }: Operation): string[] {
+  const fields = new Set<string>()
+  const look = (schema: Schema | undefined): void => {
+    if (!schema) return
+    look(document.components.schemas?.[schema.$ref?.split('/').at(-1) ?? ''])
+    for (const each of [...(schema.anyOf ?? []), ...(schema.oneOf ?? []), ...(schema.allOf ?? [])]) look(each)
+    for (const name of Object.keys(schema.properties ?? {})) fields.add(name)
+  }
+  look(requestBody?.content['application/json']?.schema)
+  return [...fields]
+}
+
+test('a text that the database cannot hold gets no 5xx in any field of any body', async () => {
+  const problems: string[] = []
+  let asked = 0
+  for (const { method, path, operation } of operations) {
+    const sample = (await samples[operation.operationId]?.(world)) ?? {}
+    const url = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encoded(sample.params?.[name] ?? 'x'))
+    const headers = {
+      authorization: `Bearer ${rightKey(endpoints.get(operation.operationId)!, sample)}`,
+      'content-type': 'application/json',
+    }
+    for (const field of fieldsOf(operation))
+      for (const text of ['x\ud800', 'x\0']) {
+        const body = toJson({ ...(sample.body as object | undefined), [field]: text })
+        const made = { method: method.toUpperCase(), url, headers, body }
+        const { problem } = await answerTo(made, operation)
+        if (problem !== undefined) problems.push(`${shown(made)}\n  ${problem}`)
+        asked++
+      }
+  }
+  expect(problems).toEqual([])
+  expect(asked).toBeGreaterThan(200)
+})
 
 test(`${requests} requests by chance get no 5xx, and no reply that is not documented`, async () => {
   const random = makeRandom('api fuzz')

@@ -7,6 +7,7 @@ import type { ApiContext } from './context.ts'
 import type { Ask, Endpoint } from './endpoint.ts'
 import { Problem, parameterProblem } from './problem.ts'
 import { readBody } from './read-body.ts'
+import { refuseUnstorable } from './storable.ts'
 
 const defaultBodyBytes = 1024 * 1024
 
@@ -63,11 +64,13 @@ function stepsOf(endpoint: Endpoint, context: ApiContext): RequestHandler[] {
     next()
   }
   const serve: RequestHandler = async (request, response) => {
+    const given = body?.parse(request.body)
+    refuseUnstorable(given)
     const ask = {
       caller: response.locals.caller as Caller,
       params: readParameters(params, request.params),
       query: readParameters(query, request.query),
-      body: body?.parse(request.body),
+      body: given,
       request,
       response,
     }
@@ -99,12 +102,7 @@ function bodyReader(body: NonNullable<Endpoint['body']>, { limits }: ApiContext)
 /** Throws a Problem for what is not right; unknown parameters are ignored. */
 function readParameters(schema: z.ZodType | undefined, given: Request['query'] | Request['params']): unknown {
   if (!schema) return {}
-  for (const [name, value] of Object.entries(given))
-    if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()))
-      throw new Problem(
-        'validation_error',
-        `The \`${name.slice(0, 100)}\` has characters that cannot be used.`,
-      )
+  refuseUnstorable(given)
   const result = schema.safeParse(given)
   if (!result.success) throw parameterProblem(result.error)
   return result.data

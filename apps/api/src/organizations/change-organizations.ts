@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { type Caller, mayUse } from '../caller.ts'
 import type { ApiContext } from '../context.ts'
 import { endpoint } from '../endpoint.ts'
+import { nameField } from '../fields.ts'
 import { uuidPath } from '../paging.ts'
 import { bodyOf } from '../parse-with.ts'
 import { ownCaller } from '../people/own-caller.ts'
@@ -21,14 +22,7 @@ import { changedOrganizationReply, deletedOrganizationReply, organizationReply }
 /** That one person may make where anybody may have an account. */
 const ownMax = 10
 
-const organizationRequest = z.object({
-  name: z
-    .string({ error: 'must be a text.' })
-    .trim()
-    .min(1, { error: 'must not be empty.' })
-    .max(100, { error: 'must have at most 100 characters.' })
-    .regex(/^\P{Cc}*$/u, { error: 'must not contain control characters.' }),
-})
+const organizationRequest = z.object({ name: nameField })
 
 export const createOrganization = (context: ApiContext) =>
   endpoint({
