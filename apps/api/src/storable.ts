@@ -3,7 +3,8 @@ import { Problem } from './problem.ts'
 
 /** Throws a Problem that names the field of these in which such a text is, however deep. What is a text itself is left alone. */
 export function refuseUnstorable(fields: unknown): void {
-  const left: [name: string, value: unknown][] = isNest(fields) ? Object.entries(fields) : []
+  const left: [name: string, value: unknown][] =
+    isNest(fields) || Array.isArray(fields) ? Object.entries(fields) : []
   for (let next = left.pop(); next; next = left.pop()) {
     const [name, value] = next
     if (!isStorable(name) || (typeof value === 'string' && !isStorable(value)))
