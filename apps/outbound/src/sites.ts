@@ -186,6 +186,7 @@ export class Sites {
     this.#forget(site)
   }
 
+  /** Never one with a session: stop() and leave() reach those through #sites alone. */
   #forget(site: Site): void {
     if (!site.isForgettable) return
     site.stopWaking()
