@@ -73,12 +73,12 @@ const records = async () => [...(await sql`select ok, error from postel.backups 
 const nothingLeft = () => expect([...store.objects.keys(), ...store.uploads.keys()]).toEqual([])
 
 /** A directory for PATH in which this program is a shell script; `$real` is the true one. */
-function fakeTool(name: string, script: string): string {
+function fakeTool(name: string, script: string, others = process.env.PATH): string {
   const folder = mkdtempSync(join(directory, 'path-'))
   const real = execFileSync('sh', ['-c', `command -v ${name}`], { encoding: 'utf8' }).trim()
   writeFileSync(join(folder, name), `#!/bin/sh\nreal=${real}\n${script}\n`)
   chmodSync(join(folder, name), 0o755)
-  return `${folder}:${process.env.PATH}`
+  return `${folder}:${others}`
 }
 
 let databases = 0
@@ -363,6 +363,43 @@ withDump('pg_restore 17 and newer restore into an older server all the same, thr
     errors: '',
   })
 })
+
+withDump(
+  'a restore through psql names the program that failed first, and leaves the database empty',
+  async () => {
+    if ('missing' in available || available.binaries.major >= 17) return
+    expect((await backup()).code).toBe(0)
+    const target = await emptyDatabase()
+    const refusal = async (pgRestore: string, PATH?: string) => {
+      const version = 'case "$1" in --version) echo "pg_restore (PostgreSQL) 18.4"; exit;; esac'
+      return told(
+        await restore(['--object', 'latest', '--into', target], {
+          PATH: fakeTool('pg_restore', `${version}\n${pgRestore}`, PATH),
+        }),
+      )
+    }
+    // psql is gone before it was given anything; what pg_restore then meets is only the end of its pipe
+    const gone = join(directory, 'psql-gone')
+    const pgRestore = `until [ -s ${gone} ]; do sleep 0.05; done
+    while kill -0 $(cat ${gone}) 2>/dev/null; do sleep 0.05; done
+    while echo 'select 1;'; do :; done; exit 7`
+    const psql = `case "$1" in --version) exec "$real" --version;; esac
+    echo no server >&2; echo $$ >${gone}; exit 5`
+    expect(await refusal(pgRestore, fakeTool('psql', psql))).toEqual({
+      code: 1,
+      errors: 'Not restored: psql has failed (exit code 5): no server',
+    })
+    // pg_restore breaks off in the middle: psql must not take that for the end, and commit
+    const statements = `yes 'create table if not exists half ();' | head -n 1000; echo broken off >&2; exit 6`
+    expect(await refusal(statements)).toEqual({
+      code: 1,
+      errors: 'Not restored: pg_restore has failed (exit code 6): broken off',
+    })
+    const client = connect(target, { name: 'test', max: 1 })
+    expect([...(await client`select from pg_class where relname = 'half'`)]).toEqual([])
+    await client.end()
+  },
+)
 
 withDump('a restore into another cluster makes the roles, and needs no superuser', async () => {
   if ('missing' in available) return

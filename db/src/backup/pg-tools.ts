@@ -115,19 +115,26 @@ export function needsPsql(tool: Tool, server: { major: number }): boolean {
   return tool.major >= 17 && server.major < 17
 }
 
-/** Writes all of it to a program; resolves when that has ended well. */
+/**
+ * Writes all of it to a program; resolves when that has ended well. An error of what is read comes before all else, and
+ * kills the program before it could take the end of its input for the end of a script. Otherwise its own words count: it
+ * may have closed its input before it said why.
+ */
 async function feed(input: AsyncIterable<Uint8Array>, program: ReturnType<typeof start>): Promise<void> {
-  try {
-    await pipeline(input, program.stdin)
-  } catch (error) {
-    // It has closed its input: its own words say more
-    if ((error as { code?: string }).code !== 'EPIPE') {
+  let unread: { cause: unknown } | undefined
+  const watched = async function* () {
+    try {
+      yield* input
+    } catch (cause) {
+      unread = { cause }
       program.kill()
-      await program.ended.catch(() => {})
-      throw error
+      throw cause
     }
   }
-  await program.ended
+  await pipeline(watched, program.stdin).catch(() => {})
+  if (!unread) return program.ended
+  await program.ended.catch(() => {})
+  throw unread.cause
 }
 
 const headBytes = 2_000
