@@ -98,6 +98,7 @@ test.each<[MxScript['starttls'], string]>([
   ['garbage', 'handshake failed: packet length too long'],
   ['closes', 'handshake failed: connection closed'],
   ['resets', 'handshake failed: connection closed'],
+  ['breaks off', 'handshake failed: connection closed'],
 ])('STARTTLS %s: in plain text, and the attempt says why (D-10)', async (starttls, why) => {
   const result = await send(starttls ? { starttls } : {}, system.freshDomain())
   expect(result).toMatchObject({

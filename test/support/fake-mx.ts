@@ -37,8 +37,16 @@ export type MxScript = {
   dot?: Steps
   rset?: Steps
   quit?: Steps
-  /** Default: not offered. `injects` sends more than the 220 before the handshake. */
-  starttls?: 'works' | 'refused' | 'garbage' | 'closes' | 'resets' | { injects: string } | { refuses: string }
+  /** Default: not offered. `injects` sends more than the 220 before the handshake; `breaks off` resets in the middle of it. */
+  starttls?:
+    | 'works'
+    | 'refused'
+    | 'garbage'
+    | 'closes'
+    | 'resets'
+    | 'breaks off'
+    | { injects: string }
+    | { refuses: string }
   /** Default: one that nobody vouches for, for `fake.test`. */
   certificate?: Certificate
   /** The newest version of TLS that it speaks. */
@@ -305,12 +313,13 @@ class Conversation {
     if (typeof starttls === 'object' && 'refuses' in starttls) return this.#perform(starttls.refuses)
     if (starttls === 'closes') return this.#perform({ reply: '220 go', then: 'close' })
     if (starttls === 'resets') return this.#perform({ reply: '220 go', then: 'reset' })
-    if (starttls === 'garbage') {
+    if (starttls === 'garbage' || starttls === 'breaks off') {
       await this.#perform('220 go')
       this.#socket.removeAllListeners('data')
-      this.#socket.once('data', () =>
-        this.#socket.write('this is not a TLS record, whatever you thought\r\n'),
-      )
+      this.#socket.once('data', () => {
+        if (starttls === 'breaks off') this.#plain.resetAndDestroy()
+        else this.#socket.write('this is not a TLS record, whatever you thought\r\n')
+      })
       return
     }
     await this.#perform(starttls === 'works' ? '220 go' : `220 go\r\n${starttls.injects}`)

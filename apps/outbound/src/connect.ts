@@ -169,10 +169,15 @@ function tlsVerdict({ enhanced, text }: TlsFault): Verdict {
   return enhanced === '5.7.30' ? bounced(enhanced, 'tls', text) : deferred(enhanced, 'tls', text)
 }
 
-/** OpenSSL's reason without the numbers around it, which differ each time. */
-function handshakeFailure(error: SmtpError & { reason?: string }): string {
-  if (error.message.startsWith('Client network socket disconnected')) return 'connection closed'
-  return (error.reason ?? error.message).slice(0, 120)
+/**
+ * OpenSSL's reason without the numbers around it, which differ each time. Whether an end is seen as a close or a reset, in
+ * reading or in writing, is chance.
+ */
+function handshakeFailure(error: SmtpError & { reason?: string; originalCode?: string }): string {
+  const { message, reason, originalCode = '' } = error
+  const closed = /^(?:Client network socket disconnected|Connection closed)/.test(message)
+  if (closed || /^(?:ECONNRESET|EPIPE)$/.test(originalCode)) return 'connection closed'
+  return (reason ?? message).slice(0, 120)
 }
 
 /** Nobody was there, or nobody spoke. Who closes at once has at least cost no time. */

@@ -38,9 +38,7 @@ export class Recorder {
 
   add(outcome: Outcome): void {
     this.#pending.push(outcome)
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined
-    })
+    this.#writing ??= this.#write()
   }
 
   /** Resolves when all is committed, or after `ms`: what is left then is in doubt for whoever takes over. */
@@ -62,6 +60,8 @@ export class Recorder {
       await this.#record(batch)
       this.#inBatch = 0
     }
+    // Not a turn later: what is added by then would wait for what comes after it
+    this.#writing = undefined
   }
 
   async #record(batch: Outcome[]): Promise<void> {

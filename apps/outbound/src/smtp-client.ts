@@ -76,7 +76,7 @@ export class SmtpClient {
         client.quit()
         reject(new Error('The session is not wanted'))
       }
-      const closed = () => settle(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' }))
+      const closed = () => settle(connection.farewell ?? connectionClosed())
       options.signal?.addEventListener('abort', closed)
       connection.on('error', (error) => {
         if (connection.upgrading && !error.response) error.code = 'ETLS'
@@ -154,6 +154,8 @@ export class SmtpClient {
     connection.finalDotAnswered = false
     connection.maySendDot = maySendDot
     connection.wanted = envelope
+    // Of the last message: where the session has ended since, nodemailer never comes to this one's
+    connection._envelope = false
     this.sent++
     return new Promise((resolve) => {
       const settle = (result: SmtpResult) => {
@@ -166,7 +168,9 @@ export class SmtpClient {
         const refused = state && !mailError ? state.rejectedErrors : []
         const result = {
           rejected: refused.map((rejection) => ({ recipient: rejection.recipient, error: rejection })),
-          error: mailError ?? error ?? undefined,
+          // Without a reply of its own it is only what followed from the end of the session
+          error:
+            mailError ?? (error && !error.response ? (connection.farewell ?? error) : error) ?? undefined,
           response: info?.response,
           inDoubt: connection.finalDotSent && !connection.finalDotAnswered,
         }
@@ -180,7 +184,7 @@ export class SmtpClient {
           settle(result)
         })
       }
-      this.#abandon = () => finish(Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' }))
+      this.#abandon = () => finish(connectionClosed())
       connection.send(
         {
           from: envelope.from,
@@ -208,4 +212,8 @@ export class SmtpClient {
     this.#connection.close()
     this.#abandon?.()
   }
+}
+
+function connectionClosed(): SmtpError {
+  return Object.assign(new Error('Connection closed'), { code: 'ECONNECTION' })
 }

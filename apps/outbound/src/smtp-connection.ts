@@ -38,6 +38,8 @@ type Internals = {
   _recipientQueue: string[]
   _socket: import('node:net').Socket & Partial<TLSSocket>
   _destroyed: boolean
+  /** The last reply, or false. */
+  lastServerResponse: string | false
   _envelope:
     | {
         accepted: string[]
@@ -50,6 +52,7 @@ type Internals = {
   /** The TLS handshake is under way. */
   upgrading: boolean
   _onData(chunk: Buffer): void
+  _processResponse(): void
   _onError(error: Error, type: string, data: string | false, command: string): void
   _sendCommand(text: string, log?: string): void
   _sendRcpt(recipient: string, callback: unknown): void
@@ -109,6 +112,8 @@ const dotWaitsFrom = 256 * 1024
 const finalDot = Buffer.from('.\r\n')
 const dotLine = Buffer.from('\r\n.')
 const answeredEarly = 'The remote answered before it was asked'
+const spokeUnasked = 'The remote spoke without being asked'
+const aFarewell = /^421[ -]/
 const aReply = /^[2-5]\d\d(?:[ -]|$)/m
 
 /** nodemailer's connection with the above; SmtpClient is how it is used. */
@@ -180,6 +185,14 @@ export class Connection extends Base {
     return this._responseQueue.length > 0 || this._remainder !== ''
   }
 
+  /** The 421 that ended the session, for whoever finds it closed. */
+  get farewell(): SmtpError | undefined {
+    const response = this.lastServerResponse
+    if (!response || !aFarewell.test(response)) return undefined
+    const facts = { code: 'ECONNECTION', response, responseCode: 421, command: 'CONN' }
+    return Object.assign(new Error(response), facts)
+  }
+
   /** The time to connect is not the time to greet. */
   override _onConnect(): void {
     this._connectionDeadline = Date.now() + setupMs
@@ -192,20 +205,39 @@ export class Connection extends Base {
   }
 
   override _onData(chunk: Buffer): void {
-    if (this._responseActions.length === 0 && !chunk.toString('latin1', 0, 4).startsWith('421'))
-      return this._onError(new Error('The remote spoke without being asked'), 'EPROTOCOL', false, 'CONN')
+    if (this._responseActions.length === 0 && !chunk.toString('latin1', 0, 4).startsWith('421')) {
+      const said = chunk.toString('utf8', 0, 200)
+      return this._onError(new Error(`${spokeUnasked}: ${said}`), 'EPROTOCOL', false, 'CONN')
+    }
     try {
       super._onData(chunk)
+      this.#takeReplies()
     } catch (error) {
       // Nobody would catch it up there, and it would end the process
       this._onError(error as Error, 'EPROTOCOL', false, 'CONN')
     }
   }
 
+  /** nodemailer takes one in each turn of the event loop: an end right behind them would overtake the others. */
+  #takeReplies(): void {
+    let left = Number.POSITIVE_INFINITY
+    // One that is not all there is put back
+    while (!this._destroyed && this._responseActions.length > 0 && this._responseQueue.length < left) {
+      left = this._responseQueue.length
+      if (left > 0) this._processResponse()
+    }
+  }
+
+  /** Replies wait that nobody has asked for. A 421 among them is no answer: it says why the session ends. */
+  #refuseEarly(): void {
+    const farewell = this._responseQueue.find((reply) => aFarewell.test(reply))
+    if (farewell === undefined) this._onError(new Error(answeredEarly), 'EPROTOCOL', false, 'CONN')
+    else this._onError(new Error(answeredEarly), 'ECONNECTION', farewell, 'CONN')
+  }
+
   override _sendCommand(text: string, log?: string): void {
     if (this._destroyed) return
-    if (this._responseQueue.length > 0)
-      return this._onError(new Error(answeredEarly), 'EPROTOCOL', false, 'CONN')
+    if (this._responseQueue.length > 0) return this.#refuseEarly()
     const utf8 = this.wanted?.smtpUtf8 && text.startsWith('MAIL FROM:') && !text.includes(' SMTPUTF8')
     super._sendCommand(utf8 ? `${text} SMTPUTF8` : text, log)
   }
@@ -245,7 +277,7 @@ export class Connection extends Base {
     const stream = {
       outByteCount: 0,
       write: (parts: Buffer[]) => {
-        if (this.hasUnsolicited) return refuse('EPROTOCOL', answeredEarly)
+        if (this.hasUnsolicited) return this.#refuseEarly()
         const socket = this._socket
         socket.cork()
         for (const part of parts) stream.outByteCount += writeStuffed(socket, part)
