@@ -1,9 +1,16 @@
 /**
  * The HTTP application: name and trace the request → clean the URL → count the request → route → authenticate → read the body → serve → map errors.
  */
+import { finished } from 'node:stream'
 import { withDeadline } from '@postel/runtime/health'
 import { Networks } from '@postel/runtime/networks'
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
+import express, {
+  type ErrorRequestHandler,
+  type Express,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from 'express'
 import type { ApiContext } from './context.ts'
 import { docs } from './docs.ts'
 import { allEndpoints } from './endpoints.ts'
@@ -77,15 +84,16 @@ function countRequest({ events, requestLog }: ApiContext): RequestHandler {
     const startedAt = performance.now()
     events.asked()
     response.once('close', () => {
+      // 499, as nginx has it: the client went away before the reply.
+      const status = response.writableEnded || response.locals.told ? response.statusCode : 499
       events.served({
         request: requestIdOf(response),
         method: request.method,
         route: response.locals.route ?? 'none',
-        // 499, as nginx has it: the client went away before the reply.
-        status: response.writableEnded ? response.statusCode : 499,
+        status,
         seconds: (performance.now() - startedAt) / 1000,
       })
-      const record = recordOf(request, response, performance.now() - startedAt)
+      const record = recordOf(request, response, status, performance.now() - startedAt)
       if (record) requestLog.add(record)
     })
     next()
@@ -125,9 +133,20 @@ function sendProblem({ events }: ApiContext): ErrorRequestHandler {
         error,
       )
     if (response.headersSent) return next(error)
-    // The rest of a body that nobody will read is not worth keeping the connection.
-    if (!request.complete) response.set('connection', 'close')
     response.locals.refusal = `${problem.kind}: ${problem.message}`
-    response.status(problem.statusCode).set(problem.headers).json(problem.body())
+    response.status(problem.statusCode).set(problem.headers)
+    if (request.complete) response.json(problem.body())
+    else answerWhoStillSends(request, response, problem.body())
   }
+}
+
+/**
+ * Gives the whole reply now, but ends it with the request, whose rest is passed over: a connection that is closed while the
+ * client sends is reset, and the client sees that instead of the reply. How long it may go on is the server's requestTimeout.
+ */
+function answerWhoStillSends(request: Request, response: Response, body: object): void {
+  const text = Buffer.from(JSON.stringify(body))
+  response.type('json').set('content-length', String(text.length)).write(text)
+  response.locals.told = true
+  finished(request.resume(), () => response.end())
 }

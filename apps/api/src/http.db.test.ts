@@ -1,6 +1,7 @@
 /** HTTP as attackers and odd proxies write it: nothing is read in two ways, and no way round the key. */
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { until } from '@postel/db/testing/factories'
 import { makeKey } from '@postel/db/testing/make-key'
 import { startApi, type Tenant, type TestApi } from './testing/start-api.ts'
 
@@ -68,6 +69,61 @@ test.each([
   ['CONNECT', () => `CONNECT x:25 HTTP/1.1\r\nHost: x\r\n\r\n`, Number.NaN],
 ])('%s', async (_, request, status) => {
   expect(await statusOf(request())).toBe(status)
+})
+
+/** A client that has begun to send 64 MiB without a key, and has read the refusal. */
+async function refusedInTheMiddle(more = '') {
+  const bytes = 64 * 1_048_576
+  const socket = connect(port, '127.0.0.1')
+  let seen = ''
+  let fault: Error | undefined
+  socket.on('data', (chunk) => {
+    seen += chunk.toString('latin1')
+  })
+  socket.on('error', (error) => {
+    fault = error
+  })
+  const head = `POST /emails HTTP/1.1\r\nHost: x\r\n${more}Content-Type: application/json\r\nContent-Length: ${bytes}\r\n\r\n`
+  socket.write(`${head} `)
+  await until(() => seen.endsWith('}') || socket.closed)
+  return {
+    socket,
+    rest: Buffer.alloc(bytes - 1, ' '),
+    seen: () => seen,
+    fault: () => fault,
+  }
+}
+
+test('who is refused while it sends can send it all, and ask again on the connection', async () => {
+  const { socket, rest, seen, fault } = await refusedInTheMiddle()
+  expect(seen()).toMatch(/^HTTP\/1\.1 401 .*\r\n\r\n\{.*"missing_api_key".*\}$/s)
+  socket.write(rest)
+  socket.write(get('/livez'))
+  await until(() => socket.closed, 60)
+  expect(fault()).toBeUndefined()
+  expect(seen()).toMatch(/\}HTTP\/1\.1 200 .*\r\n\r\nok\n$/s)
+})
+
+test('nor is it cut off where the connection ends with the request', async () => {
+  const { socket, rest, seen, fault } = await refusedInTheMiddle('Connection: close\r\n')
+  expect(seen()).toMatch(/^HTTP\/1\.1 401 /)
+  const sent = new Promise<Error | null | undefined>((resolve) => socket.write(rest, resolve))
+  expect((await sent) ?? null).toBeNull()
+  await until(() => socket.closed, 60)
+  expect(fault()).toBeUndefined()
+})
+
+test('a refusal that was read counts as one, also where the rest was not sent', async () => {
+  const { socket } = await refusedInTheMiddle()
+  const counted = async (status: number) => {
+    const metrics = await (await fetch(`${api.healthUrl}/metrics`)).text()
+    const series = `postel_api_request_seconds_count\\{.*method="POST",route="/emails",status="${status}"\\} (\\d+)`
+    return Number(new RegExp(series).exec(metrics)?.[1] ?? 0)
+  }
+  const [refused, left] = [await counted(401), await counted(499)]
+  socket.destroy()
+  await until(async () => (await counted(401)) + (await counted(499)) > refused + left)
+  expect(await counted(499)).toBe(left)
 })
 
 test('TRACE gives nothing of the request back', async () => {

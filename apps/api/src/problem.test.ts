@@ -25,7 +25,18 @@ describe('a fault', () => {
     ['a bug', new TypeError('secret'), 500, 'internal_server_error'],
     ['something that is no error', 'secret', 500, 'internal_server_error'],
     ['a file that is missing', system('ENOENT'), 500, 'internal_server_error'],
-    ['a body that was cut off', Object.assign(new Error('secret'), { status: 400 }), 400, 'validation_error'],
+    [
+      'a body that cannot be read',
+      Object.assign(new Error('secret'), { status: 400 }),
+      400,
+      'validation_error',
+    ],
+    [
+      'a body that was cut off',
+      Object.assign(system('ECONNABORTED'), { status: 400 }),
+      400,
+      'validation_error',
+    ],
   ])('%s', (_, error, statusCode, name) => {
     const body = toProblem(error).body()
     expect(body).toMatchObject({ statusCode, name })

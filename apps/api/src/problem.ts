@@ -87,12 +87,13 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof SubmitError) return fromSubmitError(error)
   if (error instanceof AdmissionError) return fromAdmissionError(error)
-  if (isDatabaseAway(error))
-    return unavailable('The service cannot reach its database. Try again later.', error)
+  // Before the database: a client that went away has a code of its connection as well
   const status = clientErrorStatus(error)
   if (status === 413) return tooLarge()
   if (status !== undefined)
     return new Problem('validation_error', 'The request cannot be read.', { statusCode: status })
+  if (isDatabaseAway(error))
+    return unavailable('The service cannot reach its database. Try again later.', error)
   return new Problem('internal_server_error', 'An unexpected error occurred.', { cause: error })
 }
 

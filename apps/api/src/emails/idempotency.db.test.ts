@@ -72,6 +72,14 @@ test('a client that gave up while the commit was slow gets the first message by 
   expect(await countMessages(own)).toBe(1)
   const found = await api.call('GET', `/emails/${reply.body.id}`, { key: own.key })
   expect(found.status).toBe(200)
+  // In the log of requests the first is one that nobody was told of
+  const logged = async () => {
+    const rows = await api.sql<{ status: number }[]>`
+      select status from postel.request_logs where organization_id = ${own.organizationId} and path = '/emails'`
+    return rows.map(({ status }) => status).sort()
+  }
+  await until(async () => (await logged()).length === 2)
+  expect(await logged()).toEqual([200, 499])
 })
 
 test('the same request written in another way is the same request', async () => {

@@ -6,10 +6,11 @@ import type { Caller } from '../caller.ts'
 const pathCharactersMax = 500
 const textCharactersMax = 1_000
 
-/** Of an API key's request in an organization, once it has been answered; undefined for any other. */
+/** Of an API key's request in an organization, once it has been answered, or its client went away; undefined for any other. */
 export function recordOf(
   request: Request,
   response: Response,
+  status: number,
   durationMs: number,
 ): RequestRecord | undefined {
   const caller = response.locals.caller as Caller | undefined
@@ -21,7 +22,7 @@ export function recordOf(
     apiKeyId: caller.actor.id,
     method: request.method,
     path: request.path.slice(0, pathCharactersMax),
-    status: response.statusCode,
+    status,
     durationMs: Math.round(durationMs),
     userAgent: request.get('user-agent')?.slice(0, textCharactersMax) ?? null,
     error: (response.locals.refusal as string | undefined)?.slice(0, textCharactersMax) ?? null,

@@ -34,7 +34,9 @@ export const exportSuppressions = ({ sql }: ApiContext) =>
       for (;;) {
         const fits = page.rows.length === 0 || response.write(toCsv(page.rows))
         if (!page.hasMore) break
-        if (!fits) await Promise.race([once(response, 'drain'), once(response, 'close')])
+        // Who went away while the page was looked up will never drain
+        if (!fits && !response.destroyed)
+          await Promise.race([once(response, 'drain'), once(response, 'close')])
         if (response.destroyed) return undefined
         page = await listSuppressions(sql, scope, query, { limit: rowsAtATime, after: page.rows.at(-1)!.id })
       }
