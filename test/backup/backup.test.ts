@@ -1,7 +1,7 @@
 /** npm run backup: what it stores, what it deletes, and that nothing half done counts, whatever fails on the way. */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals'
@@ -13,7 +13,7 @@ import { makeTenant, submitOne, type Tenant } from '@postel/db/testing/factories
 import { databaseUrl } from '@postel/db/testing/server'
 import { startTestCluster, type TestCluster } from '@postel/db/testing/start-test-cluster'
 import { generateX25519Identity, identityToRecipient } from 'age-encryption'
-import { type Fault, S3Server } from '../support/s3-server.ts'
+import { type Asked, type Fault, S3Server } from '../support/s3-server.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { dumpableServer, type Ended, run } from './programs.ts'
 
@@ -248,6 +248,65 @@ withDump('nothing is left when it is told to stop', async () => {
   expect(await records()).toEqual([{ ok: false, error: 'stopped by SIGTERM' }])
   await waitFor(() => store.uploads.size === 0, 60)
   nothingLeft()
+})
+
+withDump('nothing is left when it is told to stop while it checks what it has stored', async () => {
+  await unlocked()
+  const begun = store.asked.length
+  const isReadBack = ({ method, key }: Asked) => method === 'GET' && key.endsWith('.age')
+  store.fault = (asked) => (isReadBack(asked) ? 'silence' : undefined)
+  const stop = new AbortController()
+  const running = run('backup', { ...env, BACKUP_READ_BACK: 'true' }, [], stop.signal)
+  await waitFor(() => store.asked.slice(begun).some(isReadBack), 60)
+  stop.abort()
+  await running
+  await waitFor(async () => (await records())[0]?.ok === false, 60)
+  expect(await records()).toEqual([{ ok: false, error: 'stopped by SIGTERM' }])
+  nothingLeft()
+})
+
+withDump('why it failed is told although the database cannot be told any more', async () => {
+  const goOn = join(directory, 'go-on')
+  const script = `case "$1" in --version) exec "$real" "$@";; esac
+    until [ -e ${goOn} ]; do sleep 0.05; done; echo no space >&2; exit 1`
+  const running = backup({ PATH: fakeTool('pg_dump', script) })
+  await waitFor(async () => (await records()).length === 1, 60)
+  await sql`alter table postel.backups rename to backups_away`
+  try {
+    writeFileSync(goOn, '')
+    const { code, output, errors } = await running
+    expect({ code, errors }).toEqual({
+      code: 1,
+      errors: 'No backup: pg_dump has failed (exit code 1): no space\n',
+    })
+    expect(output).toContain('That it failed could not be written down: ')
+  } finally {
+    await sql`alter table postel.backups_away rename to backups`
+  }
+})
+
+withDump.each([
+  [
+    'fails all the same, as the program says',
+    'echo connection lost >&2; exit 1',
+    'pg_dump has failed (exit code 1): connection lost',
+  ],
+  ['is good once it has the dump', 'exit 0', null],
+])('a backup whose snapshot is cut off %s', async (_name, end, error) => {
+  const goOn = join(mkdtempSync(join(directory, 'cut-')), 'go-on')
+  const script = `case "$1" in --version) exec "$real" "$@";; esac
+    "$real" "$@"; echo >${goOn}.dumped; until [ -e ${goOn} ]; do sleep 0.05; done; ${end}`
+  const running = backup({ PATH: fakeTool('pg_dump', script) })
+  await waitFor(() => existsSync(`${goOn}.dumped`), 60)
+  await sql`
+    select pg_terminate_backend(pid, 60000) from pg_stat_activity where application_name = 'postel-backup-snapshot'`
+  writeFileSync(goOn, '')
+  expect(told(await running)).toEqual({
+    code: error === null ? 0 : 1,
+    errors: error === null ? '' : `No backup: ${error}`,
+  })
+  expect(await records()).toEqual([{ ok: error === null, error }])
+  if (error !== null) nothingLeft()
 })
 
 withDump.each([

@@ -112,6 +112,50 @@ test('a completion whose answer was lost counts as what it was', async () => {
   expect(await storeWith().upload('x', stream(randomBytes(10)), 5 * mebibyte, confirmed)).toBe(10)
 })
 
+test('an answer that breaks off is asked for again, also that to a completion', async () => {
+  const faults = ['GET p/', 'GET p/1', 'POST x']
+  server.fault = ({ method, key, query }) => {
+    if (query.partNumber || query.uploads !== undefined) return undefined
+    const at = faults.indexOf(`${method} ${key || query.prefix}`)
+    if (at < 0) return undefined
+    faults.splice(at, 1)
+    return 'truncate'
+  }
+  const store = storeWith()
+  await store.put('p/1', Buffer.from('content'))
+  expect((await store.list('p/')).map(({ key }) => key)).toEqual(['p/1'])
+  expect(await store.text('p/1')).toBe('content')
+  expect(await store.upload('x', stream(randomBytes(10)), 5 * mebibyte, confirmed)).toBe(10)
+  expect([faults, server.objects.size]).toEqual([[], 2])
+})
+
+test('a refusal that breaks off is told by its status', async () => {
+  server.fault = () => 'truncate'
+  await expect(storeWith().read('x')).rejects.toThrow('reading x: the storage answers 404')
+})
+
+test('a part that is on its way is waited for before its upload is given up', async () => {
+  server.bytesPerSecond = 20 * mebibyte
+  const broken = (async function* () {
+    yield randomBytes(6 * mebibyte)
+    throw new Error('broken off')
+  })()
+  await expect(storeWith().upload('x', broken, 5 * mebibyte, confirmed)).rejects.toThrow('broken off')
+  expect(server.asked.map(({ method }) => method)).toEqual(['POST', 'PUT', 'DELETE'])
+})
+
+test.each([
+  ['while it waits to try again', 500],
+  ['while it waits for an answer', 'silence' as const],
+])('what is told to stop %s says who told it', async (_name, fault) => {
+  const stop = new AbortController()
+  server.fault = () => {
+    setTimeout(() => stop.abort(new Error('told to stop')), 200)
+    return fault
+  }
+  await expect(storeWith({ signal: stop.signal, retryMs: 60_000 }).list('p/')).rejects.toThrow('told to stop')
+})
+
 test('a wrong secret is told in the words of the storage, at once', async () => {
   await expect(storeWith({ secretAccessKey: 'wrong' }).put('x', Buffer.from('x'))).rejects.toThrow(
     'storing x: the storage answers 403 SignatureDoesNotMatch: the signature is wrong',

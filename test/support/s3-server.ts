@@ -10,9 +10,9 @@ const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).u
 
 export type Asked = { method: string; key: string; query: Record<string, string>; bytes: number }
 
-/** What is to go wrong with a request, before anything is done: a status, `reset` (the connection is cut), `truncate` (an
- * answer that ends early), `corrupt` (a stored byte is another). */
-export type Fault = number | 'reset' | 'truncate' | 'corrupt'
+/** What is to go wrong with a request, before anything is done: a status, `reset` (the connection is cut), `silence`, `corrupt` (a
+ * stored byte is another); or after it: `truncate` (an answer that ends early). */
+export type Fault = number | 'reset' | 'silence' | 'truncate' | 'corrupt'
 
 const region = 'eu-test-1'
 
@@ -84,8 +84,10 @@ export class S3Server {
     if (typeof fault === 'number')
       return error(response, fault, 'InternalError', 'We encountered an internal error')
     if (fault === 'reset') return void response.destroy()
+    if (fault === 'silence') return
     if (fault === 'corrupt' && body.length > 0) body[body.length >> 1]! ^= 1
-    this.#serve(asked, body, response, fault === 'truncate')
+    if (fault === 'truncate') response.end = truncated(response)
+    this.#serve(asked, body, response)
   }
 
   async #body(request: IncomingMessage): Promise<Buffer> {
@@ -140,7 +142,7 @@ export class S3Server {
     return timingSafeEqual(expected, Buffer.from(signature!, 'hex')) ? undefined : 'the signature is wrong'
   }
 
-  #serve({ method, key, query }: Asked, body: Buffer, response: ServerResponse, truncate: boolean): void {
+  #serve({ method, key, query }: Asked, body: Buffer, response: ServerResponse): void {
     const upload = query.uploadId === undefined ? undefined : this.uploads.get(query.uploadId)
     if (query.uploadId !== undefined && !upload) return error(response, 404, 'NoSuchUpload', 'No such upload')
     const now = new Date()
@@ -191,8 +193,7 @@ export class S3Server {
     if (!object) return error(response, 404, 'NoSuchKey', 'The specified key does not exist.')
     response.writeHead(200, { 'content-length': object.body.length })
     if (method === 'HEAD') return void response.end()
-    if (!truncate) return void response.end(object.body)
-    response.write(object.body.subarray(0, object.body.length >> 1), () => response.destroy())
+    response.end(object.body)
   }
 
   #list(query: Record<string, string>, response: ServerResponse): void {
@@ -210,6 +211,16 @@ export class S3Server {
       `<ListBucketResult><IsTruncated>${next !== undefined}</IsTruncated>${more}${entries.join('')}</ListBucketResult>`,
     )
   }
+}
+
+/** Instead of a response's end(): half of its body, and then the connection is cut. */
+function truncated(response: ServerResponse): ServerResponse['end'] {
+  return ((body: Buffer | string) => {
+    const bytes = Buffer.from(body)
+    if (!response.headersSent) response.setHeader('content-length', bytes.length)
+    response.write(bytes.subarray(0, bytes.length >> 1), () => response.destroy())
+    return response
+  }) as ServerResponse['end']
 }
 
 function xml(response: ServerResponse, text: string): void {

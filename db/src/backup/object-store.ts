@@ -1,7 +1,6 @@
 /** A bucket of any storage that speaks S3: signed requests, tried again, with bounded memory. */
 import { createHash } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { backoffMs } from '@postel/runtime/backoff'
+import { backoffMs, pause } from '@postel/runtime/backoff'
 import { AwsV4Signer } from 'aws4fetch'
 
 export type StoreOptions = {
@@ -41,9 +40,14 @@ type Request = {
   key?: string
   query?: Record<string, string>
   body?: Uint8Array
+  /** What it is answered with is read by whoever asks. */
+  streamed?: boolean
   /** What was asked for, in the words of an error. */
   what: string
 }
+
+/** `body` is that of a streamed one; of all others `text` is all of it. */
+type Answer = Pick<Response, 'ok' | 'status' | 'headers' | 'body'> & { text: string }
 
 export class ObjectStore {
   readonly #options: StoreOptions
@@ -78,17 +82,22 @@ export class ObjectStore {
   /** A small object as text; undefined where there is none. */
   async text(key: string): Promise<string | undefined> {
     const answer = await this.#ask({ method: 'GET', key, what: `reading ${key}` }, [404])
-    return answer.status === 404 ? undefined : answer.text()
+    return answer.status === 404 ? undefined : answer.text
   }
 
   /** An object from its beginning. What breaks off on the way is the reader's to notice: compare the bytes with the size. */
   async read(key: string): Promise<ReadableStream<Uint8Array>> {
-    const answer = await this.#ask({ method: 'GET', key, what: `reading ${key}` })
+    const answer = await this.#ask({ method: 'GET', key, streamed: true, what: `reading ${key}` })
     return answer.body!
   }
 
   async remove(key: string): Promise<void> {
     await this.#ask({ method: 'DELETE', key, what: `deleting ${key}` }, [404])
+  }
+
+  /** Best effort, also when the process is being stopped. */
+  async discard(key: string): Promise<void> {
+    await this.#once({ method: 'DELETE', key, what: `deleting ${key}` })
   }
 
   /** All objects whose names begin with the prefix. */
@@ -133,8 +142,8 @@ export class ObjectStore {
       tags[partNumber - 1] = answer.headers.get('etag') ?? ''
       total += body.length
     }
+    let sending: Promise<void> = Promise.resolve()
     try {
-      let sending: Promise<void> = Promise.resolve()
       for await (const part of parts(stream, partBytes)) {
         await sending
         sending = send(part)
@@ -149,14 +158,15 @@ export class ObjectStore {
       const body = Buffer.from(`<CompleteMultipartUpload>${list.join('')}</CompleteMultipartUpload>`)
       // A completion whose answer was lost is refused the second time; what is there then tells
       const done = await this.#ask({ method: 'POST', key, query: { uploadId }, body, what }, [404])
-      const answer = await done.text()
-      if (done.status === 404 ? (await this.size(key)) !== total : answer.includes('<Error>'))
+      if (done.status === 404 ? (await this.size(key)) !== total : done.text.includes('<Error>'))
         throw new StoreError(
-          `${what}: ${element(answer, 'Message') || 'it could not be completed'}`,
+          `${what}: ${element(done.text, 'Message') || 'it could not be completed'}`,
           done.status,
         )
       return total
     } catch (error) {
+      // A part that is still on its way could be kept after the upload has been given up
+      await sending.catch(() => {})
       await this.#abort({ key, uploadId })
       throw error
     }
@@ -173,25 +183,28 @@ export class ObjectStore {
     for (const upload of uploads) if (upload.startedAt < startedBefore) await this.#abort(upload)
   }
 
-  /** Best effort, also when the process is being stopped. */
   async #abort({ key, uploadId }: Pick<Upload, 'key' | 'uploadId'>): Promise<void> {
-    const request = { method: 'DELETE', key, query: { uploadId }, what: `giving up the upload of ${key}` }
+    await this.#once({ method: 'DELETE', key, query: { uploadId }, what: `giving up the upload of ${key}` })
+  }
+
+  /** Best effort, also when the process is being stopped. */
+  async #once(request: Request): Promise<void> {
     await this.#try(request, AbortSignal.timeout(10_000)).catch(() => {})
   }
 
   async #xml(request: Request): Promise<string> {
-    return (await this.#ask(request)).text()
+    return (await this.#ask(request)).text
   }
 
   /** An answer of 2xx, or one that is expected. */
-  async #ask(request: Request, expected: readonly number[] = []): Promise<Response> {
+  async #ask(request: Request, expected: readonly number[] = []): Promise<Answer> {
     const { signal, retryMs = 1000 } = this.#options
     let problem = new StoreError(`${request.what}: not tried`)
     for (let tries = 0; tries < triesMax; tries++) {
-      if (tries > 0) await sleep(backoffMs(tries - 1, retryMs, 16 * retryMs), undefined, { signal })
+      if (tries > 0) await pause(backoffMs(tries - 1, retryMs, 16 * retryMs), signal)
       signal?.throwIfAborted()
       const limit = AbortSignal.timeout(answerMs + Math.ceil((request.body?.length ?? 0) / bytesPerMsMin))
-      let answer: Response
+      let answer: Answer
       try {
         answer = await this.#try(request, limit, signal)
       } catch (error) {
@@ -200,7 +213,7 @@ export class ObjectStore {
         continue
       }
       if (answer.ok || expected.includes(answer.status)) return answer
-      const text = await answer.text().catch(() => '')
+      const { text } = answer
       const said = [element(text, 'Code'), element(text, 'Message')].filter((part) => part !== '').join(': ')
       problem = new StoreError(`${request.what}: the storage answers ${answer.status} ${said}`, answer.status)
       if (answer.status < 500 && answer.status !== 429 && answer.status !== 408) break
@@ -208,12 +221,12 @@ export class ObjectStore {
     throw problem
   }
 
-  /** `limit` counts until the answer's head, `signal` until its end. */
+  /** `limit` counts until the answer's end; of one that is streamed, until its head. `signal` always until its end. */
   async #try(
-    { method, key, query = {}, body }: Request,
+    { method, key, query = {}, body, streamed = false }: Request,
     limit: AbortSignal,
     signal?: AbortSignal,
-  ): Promise<Response> {
+  ): Promise<Answer> {
     const { accessKeyId, secretAccessKey, region } = this.#options
     const url = new URL(`${this.#base}/${key ?? ''}`)
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value)
@@ -235,13 +248,21 @@ export class ObjectStore {
     const onLimit = () => stop.abort(limit.reason)
     limit.addEventListener('abort', onLimit)
     try {
-      return await fetch(signed.url, {
+      const response = await fetch(signed.url, {
         method,
         headers: signed.headers,
         redirect: 'error',
         signal: signal ? AbortSignal.any([stop.signal, signal]) : stop.signal,
         ...(body && { body: body as Uint8Array<ArrayBuffer> }),
       })
+      const { ok, status, headers } = response
+      if (ok && streamed) return { ok, status, headers, text: '', body: response.body }
+      // An answer that breaks off is none, but of a refusal its status is enough
+      const text = await response.text().catch((error) => {
+        if (ok) throw error
+        return ''
+      })
+      return { ok, status, headers, text, body: null }
     } finally {
       limit.removeEventListener('abort', onLimit)
     }

@@ -3,7 +3,7 @@
  * what is outdated. The object appears only when pg_dump has ended well, and the backup counts only once its manifest is there.
  */
 import { createHash } from 'node:crypto'
-import { connect, type Sql } from '../client.ts'
+import { connect } from '../client.ts'
 import {
   beginBackup,
   type DatabaseFacts,
@@ -51,8 +51,6 @@ const abandonedMs = 2 * 86_400_000
 export async function takeBackup(options: BackupOptions): Promise<Manifest> {
   const { url, prefix, bodies, postelVersion, env } = options
   const sql = connect(url, { name: 'postel-backup', max: 1, statementTimeoutMs: 0 })
-  // The snapshot has a connection of its own: what became of the backup is written down by the other
-  const reader = connect(url, { name: 'postel-backup-snapshot', max: 1, statementTimeoutMs: 0 })
   try {
     const tool = await findTool('pg_dump', env)
     const facts = await readFacts(sql)
@@ -64,9 +62,12 @@ export async function takeBackup(options: BackupOptions): Promise<Manifest> {
     const id = await beginBackup(sql, { object, bodies, startedAt })
     let manifest: Manifest
     try {
-      manifest = await dump(options, reader, { tool, facts, startedAt, object })
+      manifest = await dump(options, { tool, facts, startedAt, object })
     } catch (error) {
-      await finishBackup(sql, id, { bytes: null, error: words(error) })
+      await finishBackup(sql, id, { bytes: null, error: words(error) }).catch((unwritten) => {
+        // Often of the same cause, which says more
+        options.say(`That it failed could not be written down: ${words(unwritten)}`)
+      })
       throw error
     }
     const problem = await clean(options, object).catch((error) => {
@@ -76,18 +77,19 @@ export async function takeBackup(options: BackupOptions): Promise<Manifest> {
     await finishBackup(sql, id, { bytes: manifest.bytes, error: problem ?? null })
     return manifest
   } finally {
-    await Promise.all([sql.end({ timeout: 5 }), reader.end({ timeout: 5 })])
+    await sql.end({ timeout: 5 })
   }
 }
 
 type Started = { tool: Tool; facts: DatabaseFacts; startedAt: Date; object: string }
 
-async function dump(options: BackupOptions, reader: Sql, started: Started): Promise<Manifest> {
+async function dump(options: BackupOptions, started: Started): Promise<Manifest> {
   const { url, store, recipients, bodies, readBack, postelVersion, env, say, signal } = options
   const { tool, facts, startedAt, object } = started
   const partBytes = Math.max(partBytesMin, Math.ceil(facts.databaseBytes / partsAimed / mebibyte) * mebibyte)
   const sha256 = createHash('sha256')
-  const { bytes, rows } = await withSnapshot(reader, async (snapshot, rows) => {
+  // Its connection is one of its own: what became of the backup is written down by another
+  const { bytes, rows } = await withSnapshot(url, async (snapshot, rows) => {
     const running = startDump(url, { snapshot, bodies }, env)
     const onAbort = () => running.kill()
     signal?.addEventListener('abort', onAbort, { once: true })
@@ -134,7 +136,7 @@ async function dump(options: BackupOptions, reader: Sql, started: Started): Prom
     say(`${store.describe(object)}: ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(0)} s`)
     return manifest
   } catch (error) {
-    await store.remove(object).catch(() => {})
+    await store.discard(object)
     throw error
   }
 }

@@ -1,4 +1,6 @@
 /** Backups: the record of them, what a backup says about its database, and what a restore asks of its target. */
+import { pause } from '@postel/runtime/backoff'
+import pg from 'pg'
 import type { Sql } from '../client.ts'
 import { sqlState } from '../errors.ts'
 
@@ -84,7 +86,9 @@ export async function readFacts(sql: Sql): Promise<DatabaseFacts> {
 }
 
 /** Rows of some tables, by their names. Also what a restored database is held against. */
-export async function countRows(sql: Pick<Sql, 'unsafe'>): Promise<Record<string, number>> {
+export async function countRows(
+  ask: (text: string) => PromiseLike<readonly unknown[]>,
+): Promise<Record<string, number>> {
   const tables = [
     'organizations',
     'projects',
@@ -100,23 +104,42 @@ export async function countRows(sql: Pick<Sql, 'unsafe'>): Promise<Record<string
     'waiting',
   ]
   const counts = tables.map((table) => `'${table}', (select count(*) from postel.${table})`)
-  const [row] = await sql.unsafe(`select json_build_object(${counts.join(', ')}) as rows`)
+  const [row] = await ask(`select json_build_object(${counts.join(', ')}) as rows`)
   return (row as unknown as { rows: Record<string, number> }).rows
 }
 
+/** So long a link that is dead may take to be closed. */
+const closeMs = 5_000
+
 /**
  * Runs `work` while a snapshot of the database stays open that others can look at, with the name of the snapshot and the
- * rows that it shows.
+ * rows that it shows. Its connection is one of pg: under postgres.js one that is lost in a transaction ends the process.
+ * Here what becomes of the work counts, whose own words say more.
  */
 export async function withSnapshot<Result>(
-  sql: Sql,
+  url: string,
   work: (snapshot: string, rows: Record<string, number>) => Promise<Result>,
 ): Promise<Result> {
-  return (await sql.begin('isolation level repeatable read read only', async (tx) => {
-    await tx`set local idle_in_transaction_session_timeout = 0`
-    const [row] = await tx<{ snapshot: string }[]>`select pg_export_snapshot() as snapshot`
-    return work(row!.snapshot, await countRows(tx))
-  })) as Result
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'postel-backup-snapshot',
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+  })
+  // Told by the statement that it breaks; where none is asked any more, it does not matter
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query(
+      `begin isolation level repeatable read read only;
+       set local statement_timeout = 0;
+       set local idle_in_transaction_session_timeout = 0`,
+    )
+    const { rows } = await client.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot')
+    return await work(rows[0]!.snapshot, await countRows(async (text) => (await client.query(text)).rows))
+  } finally {
+    await Promise.race([client.end().catch(() => {}), pause(closeMs)])
+  }
 }
 
 export type Target = {
