@@ -342,6 +342,22 @@ test('a request can be called off', async () => {
   expect(await asked).toBe('timeout')
 })
 
+test('a request that was called off before it began leaves nothing behind, not even a look-up that fails', async () => {
+  const stray: unknown[] = []
+  const note = (error: unknown) => stray.push(error)
+  process.on('unhandledRejection', note)
+  try {
+    const lookup = async () => Promise.reject(new Error('SERVFAIL'))
+    const asked = faultOf('https://example.com/', { ...strict, lookup, signal: AbortSignal.abort() })
+    expect(await asked).toBe('timeout')
+    // Rejections that nobody handles are told of at the end of a turn
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(stray).toEqual([])
+  } finally {
+    process.off('unhandledRejection', note)
+  }
+})
+
 test('proxies of the environment are neither used nor a way around the checks', async () => {
   const proxy = await listenTcp()
   const url = await listenHttp((_request, response) => void response.end('direct'))

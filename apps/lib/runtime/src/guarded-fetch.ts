@@ -217,8 +217,9 @@ function lookUp(host: string): Promise<string[]> {
 function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(asFault(signal.reason, signal))
-    if (signal.aborted) return abort()
-    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    // Also when nobody waits for it any more: its failure would end the process
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
   })
 }

@@ -68,7 +68,8 @@ export function runService(options: RunOptions): void {
     () => {
       if (stopping) return
       log.info({ event: 'started' }, 'started')
-      process.send?.({ event: 'started' })
+      // A parent that has gone meanwhile is told of by 'disconnect'
+      process.send?.({ event: 'started' }, () => {})
     },
     (error) => {
       if (stopping) return
