@@ -45,9 +45,8 @@ export class LeaderSession {
     this.#client = client
     this.#role = role
     this.#answerMs = answerMs
-    const lose = () => this.#lose()
-    client.on('error', lose)
-    client.on('end', lose)
+    client.on('error', (error) => this.#lose(error))
+    client.on('end', () => this.#lose(new Error('its connection has ended')))
   }
 
   /**
@@ -78,7 +77,7 @@ export class LeaderSession {
     return undefined
   }
 
-  /** Aborts as soon as it is known that leadership is over, by end() too. */
+  /** Aborts as soon as it is known that leadership is over, by end() too. Its reason is why, where that is known. */
   get signal(): AbortSignal {
     return this.#lost.signal
   }
@@ -91,7 +90,7 @@ export class LeaderSession {
   }
 
   async #query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    if (this.signal.aborted) throw new LeadershipLost()
+    if (this.signal.aborted) throw new LeadershipLost(this.signal.reason)
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new NoAnswerError()), this.#answerMs)
@@ -101,8 +100,8 @@ export class LeaderSession {
       return result.rows
     } catch (error) {
       if (error instanceof pg.DatabaseError && error.severity !== 'FATAL' && !this.signal.aborted) throw error
-      this.#lose()
-      throw new LeadershipLost(error)
+      this.#lose(error)
+      throw new LeadershipLost(this.signal.reason)
     } finally {
       clearTimeout(timer)
     }
@@ -119,8 +118,8 @@ export class LeaderSession {
       [ourLocks, this.#role],
     )
     if (row?.held && !this.signal.aborted) return
-    this.#lose()
-    throw new LeadershipLost()
+    this.#lose(new Error('the server says that it does not hold the lock'))
+    throw new LeadershipLost(this.signal.reason)
   }
 
   /** Gives the lock back. */
@@ -133,8 +132,9 @@ export class LeaderSession {
     this.#destroy()
   }
 
-  #lose(): void {
-    this.#lost.abort()
+  /** What comes after the first cause is only its consequence. */
+  #lose(cause: unknown): void {
+    this.#lost.abort(cause)
     this.#destroy()
   }
 

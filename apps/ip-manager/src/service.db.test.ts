@@ -134,11 +134,11 @@ describe('moves', () => {
 
   test('a node that is late loses nothing', async () => {
     await fleet(['n1', 'n2'], 2)
-    await manage()
+    await manage('one', { IP_MANAGER_NODE_DEAD_SECONDS: '600' })
     await allHeld(2)
     const calls = cloud.calls.filter(({ call }) => call.startsWith('attach')).length
-    // Late from 15 s on, dead from 30 s on: what follows has 14 s
-    await kill('n1', 16)
+    // Late from 300 s on, dead from 600 s on
+    await kill('n1', 301)
     const asked = cloud.calls.length
     await until(() => cloud.calls.length >= asked + 4, 20)
     expect(cloud.calls.filter(({ call }) => call.startsWith('attach')).length).toBe(calls)

@@ -80,7 +80,7 @@ export class Term {
     stopped.addEventListener('abort', wake)
     try {
       while (!stopped.aborted) {
-        if (session.signal.aborted) throw new LeadershipLost(this.#fault)
+        if (session.signal.aborted) throw new LeadershipLost(this.#fault ?? session.signal.reason)
         this.#wake = new AbortController()
         try {
           await this.#work()

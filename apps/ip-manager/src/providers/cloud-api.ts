@@ -92,7 +92,8 @@ export class CloudApi {
         redirect: 'manual',
         signal: AbortSignal.any([signal, timeout]),
       })
-      text = await response.text()
+      // Of a refusal that breaks off, the status says enough
+      text = response.ok ? await response.text() : await response.text().catch(() => '')
     } catch (error) {
       if (signal.aborted) throw this.#error(request, lost, `gave no answer: ${endOf(signal)}`)
       if (timeout.aborted) throw this.#error(request, lost, 'gave no answer in time')

@@ -217,6 +217,12 @@ describe('faults', () => {
       { status: 403, body: { error: { code: 'token_readonly', message: 'read only' } } },
       { kind: 'refused', message: expect.stringContaining('Read & Write') },
     ],
+    ['403 that breaks off', { status: 403, cut: true }, { kind: 'refused', status: 403 }],
+    [
+      'an answer that breaks off',
+      { status: 200, cut: true },
+      { kind: 'retry', message: expect.stringContaining('could not be reached') },
+    ],
     ['a redirect', { status: 302, headers: { location: 'http://elsewhere.invalid/' } }, { kind: 'refused' }],
   ])('%s', async (_name, does, error) => {
     cloud.troubles = [{ when: /GET \/servers/, does }]

@@ -10,7 +10,8 @@ export type Asked = {
   body: unknown
   headers: IncomingHttpHeaders
 }
-export type Answered = { status: number; body?: unknown; headers?: Record<string, string> }
+/** `cut`: the connection breaks within the body. */
+export type Answered = { status: number; body?: unknown; headers?: Record<string, string>; cut?: true }
 
 /**
  * What goes wrong with the next request whose `METHOD /path` matches.
@@ -71,7 +72,8 @@ export abstract class CloudServer {
   }
 }
 
-function write(response: ServerResponse, { status, body, headers = {} }: Answered): void {
+function write(response: ServerResponse, { status, body, headers = {}, cut }: Answered): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  if (cut) return void response.write('{', () => response.destroy())
   response.end(body === undefined ? undefined : JSON.stringify(body))
 }
