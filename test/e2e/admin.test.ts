@@ -55,7 +55,8 @@ async function admin(args: string[], input = '', env: Record<string, string> = {
   })
   let output = ''
   for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (chunk) => (output += chunk))
-  child.stdin!.end(input)
+  // It may have ended without reading it
+  child.stdin!.on('error', () => {}).end(input)
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve))
   return { code, output: output.trim() }
 }

@@ -36,7 +36,7 @@ async function ask(host: string, port: number): Promise<number | string> {
   try {
     const reply = await guardedFetch(`https://${host}:${port}/`, {
       allowPrivate: true,
-      timeoutMs: 5_000,
+      timeoutMs: 20_000,
       maxBodyBytes: 100,
       lookup: async () => ['127.0.0.1'],
     })

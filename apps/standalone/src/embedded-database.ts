@@ -55,6 +55,8 @@ export class EmbeddedDatabase {
       if (expected || signal.aborted) return
       let how = killedBy ? `ended by ${killedBy}` : `exit code ${code}`
       for (let up = false; !up; ) {
+        // A start that a stop has cut short has not failed
+        if (signal.aborted) return
         const restartMs = delay.next(performance.now() - began)
         this.#terminal.warn('postgres_ended', `PostgreSQL: ${how}; it is started again in ${restartMs} ms`)
         await pause(restartMs, signal)

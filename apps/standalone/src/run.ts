@@ -48,7 +48,8 @@ export function run(create: () => { service: StandaloneService; terminal: Termin
   process.on('unhandledRejection', onFault)
 
   service.start().then(
-    () => process.send?.({ event: 'started' }),
+    // A parent that has gone meanwhile is told of by 'disconnect'
+    () => process.send?.({ event: 'started' }, () => {}),
     (error) => {
       if (stoppingSince !== undefined) return
       terminal.fault('start_failed', messageOf(error))

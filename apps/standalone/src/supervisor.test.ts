@@ -135,6 +135,15 @@ test('stop during the wait starts nothing more', async () => {
   expect(children).toHaveLength(1)
 })
 
+test('a stop before the child works is told as that, whatever the child said meanwhile', async () => {
+  const supervisor = supervise({ lastWords: () => 'the database is away' })
+  const start = expect(supervisor.start()).rejects.toThrow('app was stopped')
+  await jest.advanceTimersByTimeAsync(0)
+  await supervisor.stop(1000)
+  await start
+  expect(children[0]!.signals).toEqual(['SIGTERM'])
+})
+
 test('what must precede a start is waited for, each time', async () => {
   const order: string[] = []
   const supervisor = await started({

@@ -99,8 +99,9 @@ export class Supervisor {
         worked = true
         onFirstStart()
       }, worked)
-      if (!worked) return onFirstFailure(new Error(`${name} could not start: ${lastWords?.() || how}`))
+      // What was told to end has not failed
       if (signal.aborted) break
+      if (!worked) return onFirstFailure(new Error(`${name} could not start: ${lastWords?.() || how}`))
       const restartMs = delay.next(performance.now() - began)
       onExit(how, restartMs)
       await pause(restartMs, signal)
