@@ -25,8 +25,17 @@ export interface TestServer {
 
 const image = 'postgres:18-alpine'
 
-/** Nothing on a shared test server needs to outlive a crash. */
-const throwAway = { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB', max_connections: 300 }
+/**
+ * Nothing on a shared test server needs to outlive a crash. Nor does autovacuum run when it likes: what it finds in the middle of
+ * a test's inserts would decide upon the plans of what follows. A test that is about vacuum calls it.
+ */
+const throwAway = {
+  fsync: 'off',
+  full_page_writes: 'off',
+  autovacuum: 'off',
+  shared_buffers: '64MB',
+  max_connections: 300,
+}
 
 /**
  * The first that works of: TEST_DATABASE_URL, a container (if a Docker engine answers within 2 s and has the image or can
