@@ -236,6 +236,19 @@ withDump.each<[string, Failing, RegExp]>([
   nothingLeft()
 })
 
+withDump('nothing is left when the manifest is there although the storage said that it is not', async () => {
+  store.fault = ({ method, key }) => {
+    if (method !== 'PUT' || !key.endsWith('.json')) return undefined
+    store.objects.set(key, { body: Buffer.from('{}'), modifiedAt: new Date() })
+    return 403
+  }
+  expect(told(await backup())).toEqual({
+    code: 1,
+    errors: expect.stringMatching(/^No backup: storing .*\.json: the storage answers 403/),
+  })
+  nothingLeft()
+})
+
 withDump('nothing is left when it is told to stop', async () => {
   await unlocked()
   store.bytesPerSecond = 1000

@@ -147,6 +147,7 @@ function sendProblem({ events }: ApiContext): ErrorRequestHandler {
 function answerWhoStillSends(request: Request, response: Response, body: object): void {
   const text = Buffer.from(JSON.stringify(body))
   response.type('json').set('content-length', String(text.length)).write(text)
-  response.locals.told = true
+  // Who broke the request off reads nothing any more
+  response.locals.told = !request.destroyed
   finished(request.resume(), () => response.end())
 }

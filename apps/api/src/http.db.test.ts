@@ -1,4 +1,5 @@
 /** HTTP as attackers and odd proxies write it: nothing is read in two ways, and no way round the key. */
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { until } from '@postel/db/testing/factories'
@@ -113,17 +114,32 @@ test('nor is it cut off where the connection ends with the request', async () =>
   expect(fault()).toBeUndefined()
 })
 
+/** How many requests of POST /emails the metrics count with this status. */
+async function counted(status: number): Promise<number> {
+  const metrics = await (await fetch(`${api.healthUrl}/metrics`)).text()
+  const series = `postel_api_request_seconds_count\\{.*method="POST",route="/emails",status="${status}"\\} (\\d+)`
+  return Number(new RegExp(series).exec(metrics)?.[1] ?? 0)
+}
+
 test('a refusal that was read counts as one, also where the rest was not sent', async () => {
   const { socket } = await refusedInTheMiddle()
-  const counted = async (status: number) => {
-    const metrics = await (await fetch(`${api.healthUrl}/metrics`)).text()
-    const series = `postel_api_request_seconds_count\\{.*method="POST",route="/emails",status="${status}"\\} (\\d+)`
-    return Number(new RegExp(series).exec(metrics)?.[1] ?? 0)
-  }
   const [refused, left] = [await counted(401), await counted(499)]
   socket.destroy()
   await until(async () => (await counted(401)) + (await counted(499)) > refused + left)
   expect(await counted(499)).toBe(left)
+})
+
+test('who goes away in the middle of a body was told nothing, and counts as that', async () => {
+  const [unreadable, left] = [await counted(400), await counted(499)]
+  const socket = connect(port, '127.0.0.1')
+  const head = `POST /emails HTTP/1.1\r\nHost: x\r\n${key()}Content-Type: application/json\r\nExpect: 100-continue\r\n`
+  socket.write(`${head}Content-Length: 100\r\n\r\n{`)
+  // The server has read the head, and by the end of another request with this key it waits for the body
+  await once(socket, 'data')
+  expect(await statusOf(get('/emails', key()))).toBe(200)
+  socket.destroy()
+  await until(async () => (await counted(400)) + (await counted(499)) > unreadable + left)
+  expect(await counted(400)).toBe(unreadable)
 })
 
 test('TRACE gives nothing of the request back', async () => {

@@ -47,7 +47,10 @@ const partBytesMin = 8 * mebibyte
 /** An upload, or an object without a manifest, that is older than this is nobody's any more. */
 const abandonedMs = 2 * 86_400_000
 
-/** Takes a backup. Throws what went wrong, which also stands in postel.backups. Nothing half done stays in the storage. */
+/**
+ * Takes a backup. Throws what went wrong, which also stands in postel.backups. What is half done counts as none, and is taken
+ * away as far as the storage lets us.
+ */
 export async function takeBackup(options: BackupOptions): Promise<Manifest> {
   const { url, prefix, bodies, postelVersion, env } = options
   const sql = connect(url, { name: 'postel-backup', max: 1, statementTimeoutMs: 0 })
@@ -136,6 +139,8 @@ async function dump(options: BackupOptions, started: Started): Promise<Manifest>
     say(`${store.describe(object)}: ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(0)} s`)
     return manifest
   } catch (error) {
+    // It may have been stored although its answer was lost, and nobody may find a backup without its object
+    await store.discard(object + manifestSuffix)
     await store.discard(object)
     throw error
   }

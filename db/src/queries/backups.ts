@@ -133,6 +133,7 @@ export async function withSnapshot<Result>(
     await client.query(
       `begin isolation level repeatable read read only;
        set local statement_timeout = 0;
+       set local lock_timeout = 10000;
        set local idle_in_transaction_session_timeout = 0`,
     )
     const { rows } = await client.query<{ snapshot: string }>('select pg_export_snapshot() as snapshot')

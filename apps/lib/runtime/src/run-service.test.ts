@@ -45,7 +45,9 @@ test('a parent that goes while the service starts is no fault: it is stopped in 
   })
   const ended = Promise.all([once(child, 'exit'), once(child.stderr!, 'end')])
   while (!existsSync(starts) && child.exitCode === null) await sleep(5)
+  const gone = once(child, 'disconnect')
   child.disconnect()
+  await gone
   writeFileSync(goOn, '')
   const [[code]] = await ended
   expect({ code, errors }).toEqual({ code: 0, errors: '' })
